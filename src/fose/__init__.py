@@ -1,0 +1,1 @@
+"""fose: pansharpening of whole scenes."""

@@ -1,0 +1,1 @@
+"""Georeferenced rasters: grids, reading, tiles, writing and the sharpening pipeline."""
