@@ -1,0 +1,62 @@
+"""From computed values to stored ones: the one function that rounds, clips and casts."""
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fose.errors import InputError
+
+
+def _limits(dtype: np.dtype, computed: np.dtype) -> tuple[float, float]:
+    """The integer type's limits, drawn in to the nearest values that the floating type holds exactly."""
+    info = np.iinfo(dtype)
+    low, high = computed.type(info.min), computed.type(info.max)
+    if int(low) < info.min:
+        low = np.nextafter(low, computed.type(0))
+    if int(high) > info.max:
+        high = np.nextafter(high, computed.type(0))
+    return float(low), float(high)
+
+
+def store(
+    image: NDArray[np.floating],
+    dtype: DTypeLike,
+    nodata: float | None = None,
+    missing: NDArray[np.bool_] | None = None,
+) -> NDArray[np.generic]:
+    """Round half to even, clip to the type's range and cast; missing pixels become `nodata` (0 where None).
+
+    image: floating, any shape; may be overwritten. A valid value that would be stored as `nodata` is stored as
+    its neighbour instead, so that it stays valid. Floating types are cast only.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        low, high = _limits(dtype, image.dtype)
+        np.rint(image, out=image)
+        np.clip(image, low, high, out=image)
+    stored = image.astype(dtype)
+    if nodata is not None and not np.isnan(nodata):
+        sentinel = check_nodata(nodata, dtype)
+        stored[stored == sentinel] = _neighbour(sentinel, dtype)
+    if missing is not None:
+        stored[missing] = 0 if nodata is None else nodata
+    return stored
+
+
+def _neighbour(sentinel: np.generic, dtype: np.dtype) -> np.generic:
+    if dtype.kind == "f":
+        return np.nextafter(sentinel, dtype.type(0) if sentinel else dtype.type(1))
+    info = np.iinfo(dtype)
+    return dtype.type(int(sentinel) + (1 if int(sentinel) < info.max else -1))
+
+
+def check_nodata(nodata: float, dtype: np.dtype) -> np.generic:
+    """`nodata` as a value of `dtype`; InputError where the type cannot hold it."""
+    if dtype.kind == "f":
+        return dtype.type(nodata)
+    info = np.iinfo(dtype)
+    if np.isnan(nodata) or nodata != int(nodata) or not info.min <= nodata <= info.max:
+        raise InputError(
+            f"nodata: expected an integer in {info.min}..{info.max} for {dtype}; found {nodata:g}; "
+            "choose another value with --nodata or another type with --dtype"
+        )
+    return dtype.type(int(nodata))

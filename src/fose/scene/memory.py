@@ -1,0 +1,72 @@
+"""How a memory budget becomes tiles: their size, how many are in flight, and GDAL's block cache."""
+
+import os
+from dataclasses import dataclass
+
+from fose.errors import InputError
+from fose.scene.grid import GridPair, Shape
+from fose.scene.tiles import Window, pan_window
+from fose.scene.writer import BLOCK
+
+# Python, NumPy, rasterio, GDAL's drivers and their thread stacks, before any pixel (measured: docs/benchmarks.md).
+FIXED_OVERHEAD = 160 * 2**20  # bytes
+# Tile shapes in output pixels, preferred first; every edge is a whole number of output blocks.
+TILES: tuple[Shape, ...] = (
+    (2 * BLOCK, 2 * BLOCK),
+    (BLOCK, 2 * BLOCK),
+    (BLOCK, BLOCK),
+)
+CACHE_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A division of memory: tile shape in output pixels, compute threads, tiles in flight."""
+
+    tile: Shape
+    threads: int
+    ahead: int
+
+    @staticmethod
+    def cache(memory: int) -> int:
+        """GDAL's block cache, bytes. In bytes because rasterio takes small numbers for bytes, not megabytes."""
+        return int(max(16 * 2**20, memory * CACHE_SHARE))
+
+    @classmethod
+    def split(cls, memory: int, threads: int | None, bands: int, itemsize: int, pair: GridPair, halo: int) -> "Budget":
+        """The largest tiles and most threads whose working set fits; InputError where not even one small tile does.
+
+        memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
+        """
+        wanted = threads or len(os.sched_getaffinity(0))
+        if wanted < 1:
+            raise InputError(f"--threads: expected at least 1, found {wanted}")
+        available = memory - cls.cache(memory)
+        for count in range(wanted, 0, -1):
+            for tile in TILES:
+                need = tile_bytes(tile, bands, itemsize, pair, halo)
+                ahead = count + 2  # one being written, one read in advance
+                if count * need.computing + ahead * need.waiting <= available:
+                    return cls(tile, count, ahead)
+        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo)
+        least = int((smallest.computing + 3 * smallest.waiting) / (1 - CACHE_SHARE)) + 1
+        raise InputError(f"--memory: expected at least {least / 2**20:.0f} MB for this scene, found {memory / 2**20:.0f} MB")
+
+
+@dataclass(frozen=True)
+class TileBytes:
+    """What one tile holds while it is computed, and while it waits as input or as output."""
+
+    computing: int
+    waiting: int
+
+
+def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int) -> TileBytes:
+    """Working set of a tile: PAN, upsampled and result bands in float32, the methods' temporaries, stored pixels."""
+    grown = pan_window(Window.of(0, 0, *tile), halo, pair).shape
+    pixels = grown[0] * grown[1]
+    ms = bands / pair.ratio**2
+    computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))
+    waiting = int(pixels * 4 * (1 + 2 * ms) + tile[0] * tile[1] * bands * (itemsize + 4))
+    return TileBytes(computing, waiting)
+

@@ -1,0 +1,280 @@
+"""Read PAN and MS windows from anything GDAL opens, with their missing pixels."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from fose.errors import InputError, ReadError
+from fose.scene.grid import Grid
+from fose.scene.tiles import Window
+from fose.sharpener import Array
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """What a band carries besides pixels."""
+
+    description: str | None
+    colorinterp: ColorInterp
+    scale: float
+    offset: float
+    unit: str | None
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster carries besides pixels."""
+
+    path: str
+    grid: Grid
+    dtype: np.dtype[Any]
+    bands: tuple[BandInfo, ...]
+    tags: dict[str, str]
+    domains: dict[str, dict[str, str]]
+    nodata: float | None
+    has_alpha: bool
+    has_mask: bool
+
+
+# Metadata domains that describe the file's storage or this dataset object, not the image.
+_PRIVATE_DOMAINS = {"", "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "xml:VRT"}
+
+
+class Raster:
+    """Bands of one or several files on one grid, readable from any thread (each opens its own handle).
+
+    paths: files of equal grid whose bands are stacked in order, alpha bands left out. bands: 1-based choice
+    from that stack. nodata: overrides what the files declare. crs: warp to this CRS while reading.
+    Errors: ReadError where a file does not open or a block does not read; InputError for impossible bands,
+    types or stacks.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        bands: Sequence[int] | None = None,
+        nodata: float | None = None,
+        crs: CRS | None = None,
+    ) -> None:
+        self.paths = [str(path) for path in paths]
+        self._nodata = nodata
+        self._crs = crs
+        self._local = threading.local()
+        self._handles: list[Any] = []
+        self._lock = threading.Lock()
+        files = [_describe(handle, path) for handle, path in zip(self._open(), self.paths, strict=True)]
+        _check_stack(files)
+        stacked = [(file, band) for file, info in enumerate(files) for band in range(len(info.bands))]
+        self._chosen = [stacked[index - 1] for index in _check_bands(bands, len(stacked), self.paths)]
+        self.info = _merge(files, self._chosen, nodata)
+        self._masked = [self._mask_kind(file, band) for file, band in self._chosen]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.info.grid.shape
+
+    @property
+    def band_files(self) -> list[str]:
+        """The file of each band."""
+        return [self.paths[file] for file, _ in self._chosen]
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def _open(self) -> list[Any]:
+        """This thread's handles."""
+        if not hasattr(self._local, "handles"):
+            handles = []
+            for path in self.paths:
+                try:
+                    handle = rasterio.open(path)
+                    if self._crs is not None:
+                        handle = WarpedVRT(handle, crs=self._crs, resampling=Resampling.cubic, add_alpha=True)
+                except RasterioError as error:
+                    raise ReadError(f"cannot open {path}: {_reason(error)}") from error
+                handles.append(handle)
+                with self._lock:
+                    self._handles.append(handle)
+            self._local.handles = handles
+        handles = self._local.handles
+        return list(handles)
+
+    def _mask_kind(self, file: int, band: int) -> str | float | None:
+        """How band pixels are marked missing: by a nodata value, by a mask ("mask"), or not at all (None)."""
+        handle = self._open()[file]
+        if self._nodata is not None:
+            return float(self._nodata)
+        flags = handle.mask_flag_enums[band]
+        if MaskFlags.nodata in flags and handle.nodatavals[band] is not None:
+            return float(handle.nodatavals[band])
+        return None if MaskFlags.all_valid in flags else "mask"
+
+    def read(self, window: Window) -> tuple[Array, NDArray[np.bool_] | None]:
+        """Pixels of a window, float32 (C, H, W), and which are valid (None: all).
+
+        Beyond the raster's edge its last pixels are repeated, with their validity. NaN and infinities are missing.
+        """
+        rows, cols = (_clip(span, size) for span, size in zip((window.rows, window.cols), self.shape, strict=True))
+        inner = RasterioWindow(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+        image = np.empty((len(self), int(inner.height), int(inner.width)), np.float32)
+        valid: NDArray[np.bool_] | None = None
+        for index, ((file, band), kind) in enumerate(zip(self._chosen, self._masked, strict=True)):
+            ok = self._read_band(file, band, kind, inner, image[index])
+            if ok is not None and not ok.all():
+                valid = np.ones(image.shape, bool) if valid is None else valid
+                valid[index] = ok
+        if (rows, cols) != (window.rows, window.cols):
+            image = _spread(image, window, rows, cols)
+            valid = None if valid is None else _spread(valid, window, rows, cols)
+        return image, valid
+
+    def _read_band(
+        self, file: int, band: int, kind: str | float | None, inner: RasterioWindow, out: Array
+    ) -> NDArray[np.bool_] | None:
+        handle = self._open()[file]
+        try:
+            raw = handle.read(band + 1, window=inner)
+            mask = handle.read_masks(band + 1, window=inner) if kind == "mask" else None
+        except RasterioError as error:
+            raise ReadError(f"cannot read {self.paths[file]}, band {band + 1}: {_reason(error)}") from error
+        out[...] = raw
+        ok = None if mask is None else mask > 0
+        if isinstance(kind, float) and not np.isnan(kind):
+            ok = raw != raw.dtype.type(kind)
+        if raw.dtype.kind == "f":
+            finite = np.isfinite(out)
+            ok = finite if ok is None else ok & finite
+        if ok is not None:
+            out[~ok] = 0
+        return ok
+
+    def close(self) -> None:
+        """Close every thread's handles."""
+        with self._lock:
+            for handle in self._handles:
+                handle.close()
+            self._handles.clear()
+            self._local = threading.local()
+
+    def __enter__(self) -> "Raster":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _clip(span: slice, size: int) -> slice:
+    """The part of a span that lies on the raster, at least one pixel (the edge pixel) wide."""
+    start = min(max(span.start, 0), size - 1)
+    return slice(start, max(start + 1, min(span.stop, size)))
+
+
+def _spread(image: NDArray[Any], window: Window, rows: slice, cols: slice) -> NDArray[Any]:
+    """Grow what was read of `rows` and `cols` to the whole window, repeating the last pixels."""
+    row_index = np.clip(np.arange(window.rows.start, window.rows.stop), rows.start, rows.stop - 1) - rows.start
+    col_index = np.clip(np.arange(window.cols.start, window.cols.stop), cols.start, cols.stop - 1) - cols.start
+    return image[:, row_index][:, :, col_index]
+
+
+def _reason(error: Exception) -> str:
+    """GDAL's own first line of an error: rasterio wraps it as the cause."""
+    cause = error.__cause__ or error
+    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+
+
+def _describe(handle: Any, path: str) -> RasterInfo:
+    alpha = [interp == ColorInterp.alpha for interp in handle.colorinterp]
+    keep = [index for index, is_alpha in enumerate(alpha) if not is_alpha]
+    if not keep:
+        raise InputError(f"expected at least one image band in {path}, found only an alpha band")
+    dtypes = {handle.dtypes[index] for index in keep}
+    if any(np.dtype(name).kind == "c" for name in dtypes):
+        raise InputError(f"expected real pixel values in {path}, found {', '.join(dtypes)}")
+    georeferenced = not handle.transform.is_identity
+    domains = [name for name in handle.tag_namespaces() if name not in _PRIVATE_DOMAINS]
+    return RasterInfo(
+        path=path,
+        grid=Grid(handle.shape, handle.transform if georeferenced else None, handle.crs),
+        dtype=np.result_type(*dtypes),
+        bands=tuple(_band(handle, index) for index in keep),
+        tags=handle.tags(),
+        domains={name: handle.tags(ns=name) for name in domains},
+        nodata=handle.nodata,
+        has_alpha=any(alpha),
+        has_mask=any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums),
+    )
+
+
+def _band(handle: Any, index: int) -> BandInfo:
+    return BandInfo(
+        description=handle.descriptions[index],
+        colorinterp=handle.colorinterp[index],
+        scale=handle.scales[index],
+        offset=handle.offsets[index],
+        unit=handle.units[index],
+        tags={key: value for key, value in handle.tags(index + 1).items() if not key.startswith("STATISTICS_")},
+    )
+
+
+def _check_stack(files: Sequence[RasterInfo]) -> None:
+    first = files[0]
+    for other in files[1:]:
+        same = other.grid.shape == first.grid.shape and other.grid.crs == first.grid.crs
+        if same and (first.grid.transform is None) == (other.grid.transform is None):
+            if first.grid.transform is None or first.grid.transform.almost_equals(other.grid.transform, 1e-6):
+                continue
+        raise InputError(
+            f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
+            "resample them to one grid first"
+        )
+
+
+def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:
+    if bands is None:
+        return range(1, count + 1)
+    wrong = [band for band in bands if not 1 <= band <= count]
+    if wrong or not bands:
+        raise InputError(f"--bands: expected numbers in 1..{count} ({', '.join(paths)}), found {list(bands)}")
+    return bands
+
+
+def _merge(files: Sequence[RasterInfo], chosen: Sequence[tuple[int, int]], nodata: float | None) -> RasterInfo:
+    first = files[0]
+    declared = [info.nodata for info in files]
+    same = all(value == declared[0] or (value != value and declared[0] != declared[0]) for value in declared)
+    return RasterInfo(
+        path=", ".join(info.path for info in files),
+        grid=first.grid,
+        dtype=np.result_type(*(info.dtype for info in files)),
+        bands=tuple(_named(files, file, band) for file, band in chosen),
+        tags={key: value for info in reversed(files) for key, value in info.tags.items()},
+        domains=first.domains,
+        nodata=nodata if nodata is not None else (declared[0] if same else None),
+        has_alpha=any(info.has_alpha for info in files),
+        has_mask=any(info.has_mask for info in files),
+    )
+
+
+def _named(files: Sequence[RasterInfo], file: int, band: int) -> BandInfo:
+    """The band, named after its file where it has no description and comes from a stack of files."""
+    info = files[file].bands[band]
+    if info.description is None and len(files) > 1:
+        return BandInfo(Path(files[file].path).stem, info.colorinterp, info.scale, info.offset, info.unit, info.tags)
+    return info
+

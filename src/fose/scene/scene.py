@@ -1,0 +1,174 @@
+"""A PAN and MS pair joined on one grid pair: the `Scene` that methods are fitted on and tiles are read from."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fose.errors import ReadError
+from fose.ops.fill import fill_margin, fill_missing
+from fose.ops.resample import KERNELS, AxisMap, Kernel, resample
+from fose.scene.grid import GridPair, Shape
+from fose.scene.tiles import STATISTICS_TILE, SceneTile, Window, ms_window, ordered_map, pan_window, plan
+from fose.sharpener import Array
+
+T = TypeVar("T")
+Valid = NDArray[np.bool_]
+
+# PAN is only ever moved by a fraction of a pixel, where its sharpness is at stake: the sharpest kernel.
+PAN_KERNEL = KERNELS["lanczos6"]
+# PAN holes are filled this deep beyond a tile's halo, in PAN pixels: as deep as that kernel reaches.
+PAN_REACH = int(PAN_KERNEL.radius) + 1
+
+
+class Source(Protocol):
+    """Where pixels come from: a `Raster` or an `ArraySource`."""
+
+    @property
+    def shape(self) -> Shape:
+        """Height and width in pixels."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, window: Window) -> tuple[Array, Valid | None]:
+        """Pixels of a window (C, H, W), the last ones repeated beyond the edge, and which are valid (None: all)."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """An image in memory; NaN, infinities and pixels outside `valid` are missing."""
+
+    image: Array  # (C, H, W)
+    valid: Valid | None = None  # (C, H, W)
+
+    @classmethod
+    def of(cls, image: NDArray[Any], nodata: float | None = None) -> "ArraySource":
+        """From an array of any real type; pixels equal to `nodata` are missing."""
+        computed = np.asarray(image, dtype=np.float32)
+        valid = np.isfinite(computed)
+        if nodata is not None and not np.isnan(nodata):
+            valid &= image != nodata
+        if valid.all():
+            return cls(computed)
+        return cls(np.where(valid, computed, np.float32(0)), valid)
+
+    @property
+    def shape(self) -> Shape:
+        """Height and width in pixels."""
+        height, width = self.image.shape[-2:]
+        return height, width
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def read(self, window: Window) -> tuple[Array, Valid | None]:
+        """Copy a window, repeating the last pixels beyond the edge."""
+        rows = np.clip(np.arange(window.rows.start, window.rows.stop), 0, self.shape[0] - 1)
+        cols = np.clip(np.arange(window.cols.start, window.cols.stop), 0, self.shape[1] - 1)
+
+        def take(image: NDArray[Any]) -> NDArray[Any]:
+            return image[:, rows][:, :, cols]
+
+        valid = None if self.valid is None else take(self.valid)
+        return take(self.image), None if valid is None or valid.all() else valid
+
+
+@dataclass(frozen=True)
+class JoinedScene:
+    """PAN and MS sources on a grid pair; implements `fose.sharpener.Scene`.
+
+    gains, pan_gain: MTF gains at Nyquist; wavelengths: nm or None per band; pool: threads that read and compute.
+    """
+
+    pan: Source
+    ms: Source
+    pair: GridPair
+    kernel: Kernel
+    gains: Array
+    pan_gain: float
+    wavelengths: tuple[float | None, ...]
+    pool: ThreadPoolExecutor
+    ahead: int = field(default=4)
+
+    @property
+    def bands(self) -> int:
+        """Number of MS bands."""
+        return len(self.ms)
+
+    @property
+    def ratio(self) -> float:
+        """PAN pixels per MS pixel."""
+        return self.pair.ratio
+
+    def on(self, pair: GridPair) -> "JoinedScene":
+        """The same sources on another grid pair (after registration)."""
+        return replace(self, pair=pair)
+
+    def map(self, function: Callable[[SceneTile], T], halo: int = 0) -> Iterator[T]:
+        """Apply a function to every statistics tile in threads, yielding results in order."""
+        windows = plan(self.pair.shape, (STATISTICS_TILE, STATISTICS_TILE))
+        return ordered_map(lambda window: function(self.tile(window, halo)), windows, self.pool, self.ahead)
+
+    def tile(self, core: Window, halo: int) -> SceneTile:
+        """Read one tile: its core grown by `halo` MS pixels, holes filled, validity kept."""
+        outer = pan_window(core, halo, self.pair)
+        inner = ms_window(outer, self.pair, self.kernel)
+        pan, pan_valid = self._read_pan(outer, reach=core.rows.start - outer.rows.start + PAN_REACH)
+        reach = ceil(self.kernel.radius) + 1 + halo
+        ms, ms_valid = _read_filled(self.ms.read, inner, reach)
+        return SceneTile(pan[0], ms, core, outer, inner, self.pair, self.kernel, pan_valid, ms_valid)
+
+    def _read_pan(self, window: Window, reach: int) -> tuple[Array, Valid | None]:
+        if self.pair.pan_shift == (0.0, 0.0):
+            image, valid = _read_filled(self._pan_as_is, window, reach)
+        else:
+            grown = window.grown(int(PAN_KERNEL.radius) + 1 + int(max(abs(s) for s in self.pair.pan_shift)))
+            image, valid = _read_filled(self._pan_as_is, grown, reach)
+            axes = tuple(AxisMap(-shift, 1) for shift in self.pair.pan_shift)
+            image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)  # type: ignore[arg-type]
+            valid = None if valid is None else valid[(slice(None), *window.within(grown))]
+        return image, None if valid is None else valid[0]
+
+    def _pan_as_is(self, window: Window) -> tuple[Array, Valid | None]:
+        """PAN by output indices; output pixels that PAN does not cover are missing."""
+        row, col = self.pair.pan_origin
+        image, valid = self.pan.read(_moved(window, -row, -col))
+        covered = _covered(window, self.pair)
+        if covered is None:
+            return image, valid
+        return image, covered if valid is None else valid & covered
+
+
+def _moved(window: Window, rows: int, cols: int) -> Window:
+    return Window.of(window.rows.start + rows, window.cols.start + cols, *window.shape)
+
+
+def _covered(window: Window, pair: GridPair) -> Valid | None:
+    """Which pixels of the output grid PAN covers; None where all (always, unless the extent is a union)."""
+
+    def axis(span: slice, origin: int, pan_size: int, size: int) -> Valid:
+        index = np.arange(span.start, span.stop)
+        return ((index >= origin) & (index < origin + pan_size)) | (index < 0) | (index >= size)
+
+    rows = axis(window.rows, pair.pan_origin[0], pair.pan_shape[0], pair.shape[0])
+    cols = axis(window.cols, pair.pan_origin[1], pair.pan_shape[1], pair.shape[1])
+    return None if rows.all() and cols.all() else (rows[:, None] & cols)[None]
+
+
+def _read_filled(
+    read: Callable[[Window], tuple[Array, Valid | None]], window: Window, reach: int
+) -> tuple[Array, Valid | None]:
+    """Read a window and fill its holes; only a window with holes is read again with the margin they need."""
+    image, valid = read(window)
+    if valid is None or valid.all():
+        return image, None
+    outer = window.grown(fill_margin(reach))
+    image, known = read(outer)
+    if known is None:
+        raise ReadError("a window changed while it was read: expected missing pixels, found none on the second read")
+    filled = np.stack([fill_missing(band, ok, reach) for band, ok in zip(image, known, strict=True)])
+    return filled[(slice(None), *window.within(outer))], valid

@@ -1,0 +1,279 @@
+"""The pipeline, top to bottom: open -> join -> register -> fit -> apply per tile -> store -> seal."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from fose import sensors
+from fose._version import __version__
+from fose.errors import InputError
+from fose.ops.radiometry import store
+from fose.ops.resample import kernel
+from fose.scene.grid import GridPair, join
+from fose.scene.memory import Budget
+from fose.scene.reader import Raster, RasterInfo
+from fose.scene.register import Registration, register
+from fose.scene.scene import JoinedScene
+from fose.scene.tiles import SceneTile, Window, ordered_map, plan
+from fose.scene.writer import Missing, OutputFile, OutputSpec, check_target, choose_missing
+from fose.sharpener import Sharpener
+
+Progress = Callable[[int], None]  # PAN pixels written since the last call
+
+# Enough to hide the latency of reading behind computing; more would only hold more tiles in memory.
+READERS = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may choose; the defaults are the command line's."""
+
+    bands: Sequence[int] | None = None
+    resampling: str = "lanczos6"
+    extent: str = "intersection"
+    driver: str = "GTiff"
+    creation: Mapping[str, str] = field(default_factory=dict)
+    dtype: str | None = None
+    nodata: float | None = None
+    memory: int = 512 * 2**20  # bytes
+    threads: int | None = None
+    register: str = "auto"
+    reference: str = "pan"
+    sensor: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A PAN and MS pair opened, joined and recognised."""
+
+    pan: Raster
+    ms: Raster
+    pair: GridPair
+    bands: sensors.Guess
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did, in plain values: the command line prints it with --json."""
+
+    output: str
+    method: str
+    version: str
+    inputs: dict[str, Any]
+    shape: tuple[int, int, int]  # bands, rows, columns
+    dtype: str
+    ratio: float
+    phase: tuple[float, float]  # MS corner on the PAN grid, PAN pixels (row, column)
+    sensor: str
+    sensor_evidence: str
+    registration: dict[str, Any]
+    missing: str | None
+    notes: list[str]
+    seconds: dict[str, float]
+    megapixels_per_second: float
+
+
+def open_pair(pan: str | Path, ms: Sequence[str | Path], options: Options, stack: ExitStack) -> Opened:
+    """Open both rasters (closed by `stack`), warp the MS to PAN's CRS if need be, and join the grids."""
+    notes = []
+    pan_raster = stack.enter_context(Raster([pan], nodata=options.nodata))
+    if len(pan_raster) != 1:
+        raise InputError(f"expected one PAN band in {pan}, found {len(pan_raster)}; PAN comes first, then MS")
+    ms_raster = stack.enter_context(Raster(ms, options.bands, options.nodata))
+    pan_grid, ms_grid = pan_raster.info.grid, ms_raster.info.grid
+    if pan_grid.crs and ms_grid.crs and pan_grid.crs != ms_grid.crs:
+        notes.append(f"MS warped from {ms_grid.crs.to_string()} to PAN's {pan_grid.crs.to_string()}")
+        info = ms_raster.info
+        ms_raster = stack.enter_context(Raster(ms, options.bands, options.nodata, crs=pan_grid.crs))
+        ms_raster.info = replace(info, grid=ms_raster.info.grid, has_alpha=info.has_alpha, has_mask=info.has_mask)
+    elif pan_grid.transform is not None and ms_grid.transform is not None and bool(pan_grid.crs) != bool(ms_grid.crs):
+        notes.append("only one of PAN and MS names its CRS; assumed to hold for both")
+    elif pan_grid.transform is None and ms_grid.transform is None:
+        notes.append("no georeference on either raster; equal extents assumed")
+    pair = join(pan_raster.info.grid, ms_raster.info.grid, options.extent)
+    if pair.crs is None and ms_grid.crs is not None:
+        pair = replace(pair, crs=ms_grid.crs)
+    return Opened(pan_raster, ms_raster, pair, recognise(pan_raster, ms_raster, pair, options.sensor), tuple(notes))
+
+
+def recognise(pan: Raster, ms: Raster, pair: GridPair, sensor: str | None) -> sensors.Guess:
+    """The sensor and what is known of each band, from tags, names and counts, or as the user says."""
+    bands = ms.info.bands
+    colours = {"red", "green", "blue"}
+    return sensors.resolve(
+        sensor,
+        sensors.Metadata(
+            count=len(bands),
+            tags=_flat_tags(ms.info),
+            filenames=ms.band_files if len(ms.paths) > 1 else ms.paths,
+            descriptions=[b.description or (b.colorinterp.name if b.colorinterp.name in colours else None) for b in bands],
+            wavelengths=[sensors.wavelength_nm(band.tags) for band in bands],
+            pan_tags=_flat_tags(pan.info),
+            pan_filename=pan.paths[0],
+            ratio=pair.ratio,
+        ),
+    )
+
+
+def _flat_tags(info: RasterInfo) -> dict[str, str]:
+    return info.tags | {f"{domain}.{key}": text for domain, tags in info.domains.items() for key, text in tags.items()}
+
+
+def joined(opened: Opened, options: Options, pool: ThreadPoolExecutor, ahead: int) -> JoinedScene:
+    """The scene that methods are fitted on."""
+    return JoinedScene(
+        pan=opened.pan,
+        ms=opened.ms,
+        pair=opened.pair,
+        kernel=kernel(options.resampling),
+        gains=opened.bands.gains,
+        pan_gain=opened.bands.pan_gain,
+        wavelengths=opened.bands.wavelengths,
+        pool=pool,
+        ahead=ahead,
+    )
+
+
+def sharpen_files(
+    pan: str | Path,
+    ms: Sequence[str | Path],
+    out: str | Path,
+    sharpener: Sharpener,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Sharpen a scene into a new file. Returns what was done; raises a `fose.errors.FoseError` and leaves no file."""
+    options = options or Options()
+    out = Path(out)
+    started = time.perf_counter()
+    check_target(out, options.driver, options.overwrite)
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=Budget.cache(options.memory)))
+        opened = open_pair(pan, ms, options, stack)
+        dtype = np.dtype(options.dtype or opened.ms.info.dtype)
+        budget = Budget.split(
+            options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo
+        )
+        compute = stack.enter_context(ThreadPoolExecutor(budget.threads, "compute"))
+        readers = stack.enter_context(ThreadPoolExecutor(READERS, "read"))
+        scene = joined(opened, options, compute, budget.ahead)
+        scene, registration = register(scene, options.register, options.reference)
+        fitted_from = time.perf_counter()
+        fit = sharpener.fit(scene)
+        fitted = time.perf_counter()
+        spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
+        with OutputFile(spec) as output:
+            for window, image, valid in sharpened(scene, sharpener, fit, spec.missing, dtype, budget, readers):
+                output.write(window, image, valid)
+                if progress:
+                    progress(window.shape[0] * window.shape[1])
+        finished = time.perf_counter()
+    return Report(
+        output=str(out),
+        method=sharpener.name,
+        version=__version__,
+        inputs={"pan": str(pan), "ms": [str(path) for path in ms]},
+        shape=(len(opened.ms), *scene.pair.shape),
+        dtype=str(dtype),
+        ratio=scene.ratio,
+        phase=opened.pair.phase,
+        sensor=opened.bands.sensor.name,
+        sensor_evidence=opened.bands.reason,
+        registration=registration.as_dict(),
+        missing=spec.missing.form,
+        notes=[*opened.notes, *registration.notes],
+        seconds={
+            "open_and_register": fitted_from - started,
+            "fit": fitted - fitted_from,
+            "apply_and_write": finished - fitted,
+            "total": finished - started,
+        },
+        megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / (finished - started),
+    )
+
+
+Stored = tuple[Window, NDArray[Any], NDArray[np.bool_] | None]
+
+
+def sharpened(
+    scene: JoinedScene,
+    sharpener: Sharpener,
+    fit: Any,
+    missing: Missing,
+    dtype: np.dtype[Any],
+    budget: Budget,
+    readers: ThreadPoolExecutor,
+) -> Iterator[Stored]:
+    """Read, sharpen and store every tile of the output, yielding them in file order.
+
+    Readers fetch tiles in advance, compute threads sharpen them, and the caller writes: at most ``budget.ahead``
+    tiles exist at a time.
+    """
+
+    def read(window: Window) -> SceneTile:
+        return scene.tile(window, sharpener.halo)
+
+    def compute(reading: Future[SceneTile]) -> Stored:
+        tile = reading.result()
+        valid = tile.valid_core()
+        if valid is not None and not valid.any():
+            blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
+            return tile.core_window, store(blank, dtype, missing.nodata, ~valid), valid.any(axis=0)
+        image = tile.core(sharpener.apply(tile, fit))
+        stored = store(image, dtype, missing.nodata, None if valid is None else ~valid)
+        return tile.core_window, stored, None if valid is None else valid.all(axis=0)
+
+    reads = (readers.submit(read, window) for window in plan(scene.pair.shape, budget.tile))
+    return ordered_map(compute, reads, scene.pool, budget.ahead)
+
+
+def _output_spec(
+    out: Path,
+    opened: Opened,
+    pair: GridPair,
+    registration: Registration,
+    sharpener: Sharpener,
+    options: Options,
+    dtype: np.dtype[Any],
+    threads: int,
+) -> OutputSpec:
+    ms, pan = opened.ms.info, opened.pan.info
+    warped = any("warped" in note for note in opened.notes)
+    may_miss = options.extent != "intersection" or warped or pan.dtype.kind == "f" or ms.dtype.kind == "f"
+    return OutputSpec(
+        path=out,
+        driver=options.driver,
+        options=options.creation,
+        dtype=dtype,
+        pair=pair,
+        bands=ms.bands,
+        tags=ms.tags | _provenance(opened, registration, sharpener),
+        domains=ms.domains,
+        missing=choose_missing(ms, pan, dtype, options.nodata, may_miss),
+        overwrite=options.overwrite,
+        threads=threads,
+    )
+
+
+def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener) -> dict[str, str]:
+    """How the file came to be, as dataset tags; no path beyond file names, which may be private."""
+    return {
+        "FOSE_VERSION": __version__,
+        "FOSE_METHOD": sharpener.name,
+        "FOSE_PAN": Path(opened.pan.paths[0]).name,
+        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.paths),
+        "FOSE_SENSOR": opened.bands.sensor.name,
+        "FOSE_REGISTRATION": registration.summary,
+    }
