@@ -146,7 +146,7 @@ SENSORS: tuple[Sensor, ...] = (
         bits=11,
         ratio=4,
         gain_source=_TOOLBOX + "; v1.4 has .355 .360 .365 .335",
-        band_source="DigitalGlobe data sheet",
+        band_source="DigitalGlobe data sheet (recalled; centres checked)",
         aliases=("wv4",),
     ),
     Sensor(
@@ -211,7 +211,7 @@ SENSORS: tuple[Sensor, ...] = (
         bits=12,
         ratio=4,
         gain_source=ASSUMED,
-        band_source="Airbus technical sheet (edges of green, red and nir not checked against a second source)",
+        band_source="Airbus technical sheet (recalled; PAN, coastal, blue, rededge checked)",
         aliases=("pneo",),
     ),
     Sensor(
@@ -264,7 +264,7 @@ SENSORS: tuple[Sensor, ...] = (
         bits=16,
         ratio=2,
         gain_source="toolbox v1.4 (blue, green, red .55, nir .53); assumed: coastal as blue, SWIR as nir, PAN .15",
-        band_source="NASA; measured half-maximum edges, Barsi et al., Remote Sens. 2014",
+        band_source="NASA, half-maximum edges (recalled; within 5 nm of the rounded ones of USGS)",
         aliases=("l8", "lc8", "lo8", "landsat8oli"),
         others=_OLI_OTHERS,
         files=(r"^L[CO]8\d{13}",),
@@ -327,7 +327,7 @@ SENSORS: tuple[Sensor, ...] = (
         bits=None,
         ratio=4,
         gain_source=ASSUMED,
-        band_source="Catalyst (PAN, blue), Chang Guang; other satellites of the family differ by some 20 nm",
+        band_source="Catalyst (PAN, blue); green, red, nir recalled; others of the family differ by 20 nm",
         aliases=("jl1", "jl1gf", "jl1gf02", "jl1gf03", "jl1kf01", "jilin1gf02", "jilin1gf03"),
     ),
     Sensor(
