@@ -1,1 +1,35 @@
-"""fose: pansharpening of whole scenes."""
+"""fose: pansharpening of whole satellite scenes.
+
+`sharpen` works on files, `sharpen_array` on NumPy arrays, `info` says what would be done, `methods` lists the methods.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fose._version import __version__
+from fose.errors import FoseError, FoseWarning, GridError, InputError, OutputError, ReadError
+
+if TYPE_CHECKING:
+    from fose.api import info, method, methods, sharpen, sharpen_array
+
+__all__ = [
+    "FoseError",
+    "FoseWarning",
+    "GridError",
+    "InputError",
+    "OutputError",
+    "ReadError",
+    "__version__",
+    "info",
+    "method",
+    "methods",
+    "sharpen",
+    "sharpen_array",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API on first use: `import fose` and `fose --help` stay fast."""
+    if name in __all__:
+        return getattr(import_module("fose.api"), name)
+    raise AttributeError(f"module 'fose' has no attribute {name!r}")

@@ -50,7 +50,17 @@ class RasterInfo:
 
 
 # Metadata domains that describe the file's storage or this dataset object, not the image.
-_PRIVATE_DOMAINS = {"", "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "xml:VRT"}
+# RPC and geolocation arrays belong to the MS's own pixel grid and would be wrong on PAN's.
+_PRIVATE_DOMAINS = {
+    "",
+    "IMAGE_STRUCTURE",
+    "DERIVED_SUBDATASETS",
+    "SUBDATASETS",
+    "COLOR_PROFILE",
+    "RPC",
+    "GEOLOCATION",
+    "xml:VRT",
+}
 
 
 class Raster:
@@ -75,6 +85,8 @@ class Raster:
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
+        # An alpha band is validity, not image: the bands of a file are numbered past it.
+        self._numbers = [_image_bands(handle) for handle in self._open()]
         files = [_describe(handle, path) for handle, path in zip(self._open(), self.paths, strict=True)]
         _check_stack(files)
         stacked = [(file, band) for file, info in enumerate(files) for band in range(len(info.bands))]
@@ -88,9 +100,14 @@ class Raster:
         return self.info.grid.shape
 
     @property
-    def band_files(self) -> list[str]:
-        """The file of each band."""
-        return [self.paths[file] for file, _ in self._chosen]
+    def warped(self) -> bool:
+        """Whether it is warped to another CRS while it is read."""
+        return self._crs is not None
+
+    @property
+    def sources(self) -> list[tuple[str, int]]:
+        """The file and its 1-based band behind each band."""
+        return [(self.paths[file], self._numbers[file][band]) for file, band in self._chosen]
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -115,12 +132,12 @@ class Raster:
 
     def _mask_kind(self, file: int, band: int) -> str | float | None:
         """How band pixels are marked missing: by a nodata value, by a mask ("mask"), or not at all (None)."""
-        handle = self._open()[file]
+        handle, index = self._open()[file], self._numbers[file][band] - 1
         if self._nodata is not None:
             return float(self._nodata)
-        flags = handle.mask_flag_enums[band]
-        if MaskFlags.nodata in flags and handle.nodatavals[band] is not None:
-            return float(handle.nodatavals[band])
+        flags = handle.mask_flag_enums[index]
+        if MaskFlags.nodata in flags and handle.nodatavals[index] is not None:
+            return float(handle.nodatavals[index])
         return None if MaskFlags.all_valid in flags else "mask"
 
     def read(self, window: Window) -> tuple[Array, NDArray[np.bool_] | None]:
@@ -145,12 +162,12 @@ class Raster:
     def _read_band(
         self, file: int, band: int, kind: str | float | None, inner: RasterioWindow, out: Array
     ) -> NDArray[np.bool_] | None:
-        handle = self._open()[file]
+        handle, number = self._open()[file], self._numbers[file][band]
         try:
-            raw = handle.read(band + 1, window=inner)
-            mask = handle.read_masks(band + 1, window=inner) if kind == "mask" else None
+            raw = handle.read(number, window=inner)
+            mask = handle.read_masks(number, window=inner) if kind == "mask" else None
         except RasterioError as error:
-            raise ReadError(f"cannot read {self.paths[file]}, band {band + 1}: {_reason(error)}") from error
+            raise ReadError(f"cannot read {self.paths[file]}, band {number}: {_reason(error)}") from error
         out[...] = raw
         ok = None if mask is None else mask > 0
         if isinstance(kind, float) and not np.isnan(kind):
@@ -198,9 +215,13 @@ def _reason(error: Exception) -> str:
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
 
 
+def _image_bands(handle: Any) -> list[int]:
+    """1-based numbers of the bands that are not alpha."""
+    return [number for number, kind in enumerate(handle.colorinterp, start=1) if kind != ColorInterp.alpha]
+
+
 def _describe(handle: Any, path: str) -> RasterInfo:
-    alpha = [interp == ColorInterp.alpha for interp in handle.colorinterp]
-    keep = [index for index, is_alpha in enumerate(alpha) if not is_alpha]
+    keep = [number - 1 for number in _image_bands(handle)]
     if not keep:
         raise InputError(f"expected at least one image band in {path}, found only an alpha band")
     dtypes = {handle.dtypes[index] for index in keep}
@@ -216,7 +237,7 @@ def _describe(handle: Any, path: str) -> RasterInfo:
         tags=handle.tags(),
         domains={name: handle.tags(ns=name) for name in domains},
         nodata=handle.nodata,
-        has_alpha=any(alpha),
+        has_alpha=len(keep) < handle.count,
         has_mask=any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums),
     )
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from fose.scene.tiles import SceneTile, Window, ordered_map, plan
 from fose.scene.writer import Missing, OutputFile, OutputSpec, check_target, choose_missing
 from fose.sharpener import Sharpener
 
-Progress = Callable[[int], None]  # PAN pixels written since the last call
+Progress = Callable[[int, int], None]  # output pixels written since the last call, and in all
 
 # Enough to hide the latency of reading behind computing; more would only hold more tiles in memory.
 READERS = 2
@@ -116,7 +116,7 @@ def recognise(pan: Raster, ms: Raster, pair: GridPair, sensor: str | None) -> se
         sensors.Metadata(
             count=len(bands),
             tags=_flat_tags(ms.info),
-            filenames=ms.band_files if len(ms.paths) > 1 else ms.paths,
+            filenames=[path for path, _ in ms.sources] if len(ms.paths) > 1 else ms.paths,
             descriptions=[b.description or (b.colorinterp.name if b.colorinterp.name in colours else None) for b in bands],
             wavelengths=[sensors.wavelength_nm(band.tags) for band in bands],
             pan_tags=_flat_tags(pan.info),
@@ -155,38 +155,75 @@ def sharpen_files(
 ) -> Report:
     """Sharpen a scene into a new file. Returns what was done; raises a `fose.errors.FoseError` and leaves no file."""
     options = options or Options()
-    out = Path(out)
-    started = time.perf_counter()
-    check_target(out, options.driver, options.overwrite)
+    check_target(Path(out), options.driver, options.overwrite)
+    with prepared(options) as stack:
+        return run(open_pair(pan, ms, options, stack), Path(out), sharpener, options, progress)
+
+
+@contextmanager
+def prepared(options: Options) -> Iterator[ExitStack]:
+    """A context for a run: one BLAS thread per compute thread, GDAL's cache within the budget, a stack for files."""
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=Budget.cache(options.memory)))
-        opened = open_pair(pan, ms, options, stack)
-        dtype = np.dtype(options.dtype or opened.ms.info.dtype)
-        budget = Budget.split(
-            options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo
-        )
-        compute = stack.enter_context(ThreadPoolExecutor(budget.threads, "compute"))
-        readers = stack.enter_context(ThreadPoolExecutor(READERS, "read"))
-        scene = joined(opened, options, compute, budget.ahead)
-        scene, registration = register(scene, options.register, options.reference)
-        fitted_from = time.perf_counter()
-        fit = sharpener.fit(scene)
-        fitted = time.perf_counter()
+        yield stack
+
+
+def run(
+    opened: Opened, out: Path, sharpener: Sharpener, options: Options, progress: Progress | None = None
+) -> Report:
+    """Register, fit, apply and write an opened pair."""
+    clock = [time.perf_counter()]
+    dtype = output_dtype(options.dtype, opened.ms.info.dtype)
+    budget = Budget.split(
+        options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo
+    )
+    with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
+        scene, registration = register(joined(opened, options, pool, budget.ahead), options.register, options.reference)
+        clock.append(time.perf_counter())
         spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
+        fit = sharpener.fit(scene)
+        clock.append(time.perf_counter())
         with OutputFile(spec) as output:
             for window, image, valid in sharpened(scene, sharpener, fit, spec.missing, dtype, budget, readers):
                 output.write(window, image, valid)
                 if progress:
-                    progress(window.shape[0] * window.shape[1])
-        finished = time.perf_counter()
+                    progress(window.shape[0] * window.shape[1], scene.pair.shape[0] * scene.pair.shape[1])
+        clock.append(time.perf_counter())
+    return _report(opened, out, sharpener, scene, registration, spec, clock)
+
+
+def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
+    """The output's type: as asked, else the MS's. InputError where GeoTIFF has no such type."""
+    try:
+        dtype = np.dtype(wanted or default)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "iuf" or dtype.itemsize > 8 or dtype == np.float16:
+        raise InputError(
+            f"--dtype: expected uint8, uint16, int16, uint32, int32, float32 or float64; found {wanted or default}"
+        )
+    return dtype
+
+
+def _report(
+    opened: Opened,
+    out: Path,
+    sharpener: Sharpener,
+    scene: JoinedScene,
+    registration: Registration,
+    spec: OutputSpec,
+    clock: Sequence[float],
+) -> Report:
+    total = clock[-1] - clock[0]
+    phases = zip(("register", "fit", "apply_and_write"), clock, clock[1:], strict=False)
     return Report(
         output=str(out),
         method=sharpener.name,
         version=__version__,
-        inputs={"pan": str(pan), "ms": [str(path) for path in ms]},
+        inputs={"pan": opened.pan.paths[0], "ms": opened.ms.paths},
         shape=(len(opened.ms), *scene.pair.shape),
-        dtype=str(dtype),
+        dtype=str(spec.dtype),
         ratio=scene.ratio,
         phase=opened.pair.phase,
         sensor=opened.bands.sensor.name,
@@ -194,13 +231,8 @@ def sharpen_files(
         registration=registration.as_dict(),
         missing=spec.missing.form,
         notes=[*opened.notes, *registration.notes],
-        seconds={
-            "open_and_register": fitted_from - started,
-            "fit": fitted - fitted_from,
-            "apply_and_write": finished - fitted,
-            "total": finished - started,
-        },
-        megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / (finished - started),
+        seconds={name: stop - start for name, start, stop in phases} | {"total": total},
+        megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / total,
     )
 
 
@@ -250,8 +282,7 @@ def _output_spec(
     threads: int,
 ) -> OutputSpec:
     ms, pan = opened.ms.info, opened.pan.info
-    warped = any("warped" in note for note in opened.notes)
-    may_miss = options.extent != "intersection" or warped or pan.dtype.kind == "f" or ms.dtype.kind == "f"
+    may_miss = options.extent != "intersection" or opened.ms.warped or pan.dtype.kind == "f" or ms.dtype.kind == "f"
     return OutputSpec(
         path=out,
         driver=options.driver,
@@ -259,12 +290,17 @@ def _output_spec(
         dtype=dtype,
         pair=pair,
         bands=ms.bands,
-        tags=ms.tags | _provenance(opened, registration, sharpener),
+        tags=ms.tags | _pixel_convention(pan) | _provenance(opened, registration, sharpener),
         domains=ms.domains,
         missing=choose_missing(ms, pan, dtype, options.nodata, may_miss),
         overwrite=options.overwrite,
         threads=threads,
     )
+
+
+def _pixel_convention(pan: RasterInfo) -> dict[str, str]:
+    """The output lies on PAN's grid, so whether its pixels are areas or points is PAN's to say."""
+    return {key: value for key, value in pan.tags.items() if key == "AREA_OR_POINT"}
 
 
 def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener) -> dict[str, str]:

@@ -1,0 +1,169 @@
+"""The Python API: the same jobs as the command line, for files and for arrays."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from fose import classical, sensors
+from fose.errors import InputError
+from fose.ops.resample import kernel
+from fose.scene import gdal_brovey
+from fose.scene.grid import GridPair, array_pair
+from fose.scene.inspect import Inspection, inspect_files
+from fose.scene.register import register as register_scene
+from fose.scene.scene import ArraySource, JoinedScene
+from fose.scene.sharpen import Options, Progress, Report, sharpen_files
+from fose.scene.tiles import plan
+from fose.sharpener import Sharpener
+
+DEFAULT_METHOD = "mtf-glp-fs"
+
+PathLike = str | Path
+
+
+def methods() -> dict[str, str]:
+    """Every method's name and one line about it."""
+    return {name: classical.describe(name) for name in classical.names()} | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
+
+
+def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
+    """The sharpener of that name; InputError lists the known ones, or says that it takes no weights."""
+    return classical.get(name) if weights is None else classical.get(name, weights=weights)
+
+
+def sharpen(
+    pan: PathLike,
+    ms: PathLike | Sequence[PathLike],
+    out: PathLike,
+    method: str = DEFAULT_METHOD,
+    *,
+    weights: Sequence[float] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Report:
+    """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
+
+    pan, ms, out: paths; several MS files of one grid are stacked. weights: for the methods that take them, one per
+    band. options: the fields of `fose.scene.sharpen.Options`. progress is called with the PAN pixels just written.
+    Returns a `Report`. Raises a subclass of `fose.FoseError` and leaves no file when it cannot finish.
+    """
+    paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    if not paths:
+        raise InputError("expected at least one MS file, found none")
+    chosen = _options(options)
+    if method == gdal_brovey.NAME:
+        return gdal_brovey.sharpen_files(pan, paths, out, weights, chosen, progress)
+    sharpener = _method(method, weights)
+    return sharpen_files(pan, paths, out, sharpener, chosen, progress)
+
+
+_method = method  # `sharpen` has a parameter of that name
+
+
+def _options(given: dict[str, Any]) -> Options:
+    try:
+        return Options(**given)
+    except TypeError as error:
+        known = ", ".join(Options.__dataclass_fields__)
+        raise InputError(f"expected options among {known}; {error}") from None
+
+
+def info(pan: PathLike, ms: PathLike | Sequence[PathLike], **options: Any) -> Inspection:
+    """What `sharpen` would do with this pair: grids, ratio, phase, overlap, misregistration, sensor."""
+    paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    return inspect_files(pan, paths, _options(options))
+
+
+def sharpen_array(
+    pan: NDArray[Any],
+    ms: NDArray[Any],
+    *,
+    ratio: float | None = None,
+    phase: tuple[float, float] = (0.0, 0.0),
+    method: str = DEFAULT_METHOD,
+    weights: Sequence[float] | None = None,
+    sensor: str | None = None,
+    nodata: float | None = None,
+    resampling: str = Options.resampling,
+    register: str = "off",
+    reference: str = "pan",
+    conventions: str = "scene",
+    tile: tuple[int, int] | None = None,
+) -> NDArray[np.floating]:
+    """Sharpen arrays: pan (H, W), ms (C, h, w), any real type; returns (C, H, W), missing pixels NaN.
+
+    ratio: PAN pixels per MS pixel (default H / h). phase: where the MS grid's first corner lies on the PAN grid,
+    PAN pixels (row, column). sensor: a name from `fose.sensors`, for MTF gains and wavelengths (default generic).
+    conventions: "scene" is what `sharpen` computes, float32; "reference" gives the MATLAB toolbox's numbers, float64,
+    with its borders, kernels and phase (half a PAN pixel), which are not what a scene needs.
+    tile: compute in tiles of this shape (rows, columns) instead of at once: the result is the same.
+    """
+    pan, ms = _check_arrays(pan, ms)
+    known = sensors.resolve(sensor, sensors.Metadata(count=len(ms)))
+    sharpener = _method(method, weights)
+    if conventions == "reference":
+        return _reference(pan, ms, sharpener, known)
+    if conventions != "scene":
+        raise InputError(f"conventions: expected scene or reference, found {conventions!r}")
+    pair = array_pair(pan.shape, ms.shape[1:], ratio or pan.shape[0] / ms.shape[1], phase)
+    _check_overlap(pair)
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
+        pool = stack.enter_context(ThreadPoolExecutor(len(os.sched_getaffinity(0))))
+        scene = JoinedScene(
+            ArraySource.of(pan[None], nodata),
+            ArraySource.of(ms, nodata),
+            pair,
+            kernel(resampling),
+            known.gains,
+            known.pan_gain,
+            known.wavelengths,
+            pool,
+        )
+        if register != "off":
+            scene, _ = register_scene(scene, register, reference)
+        return _in_tiles(scene, sharpener, tile or pair.shape)
+
+
+def _check_arrays(pan: NDArray[Any], ms: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    pan, ms = np.asarray(pan), np.asarray(ms)
+    if pan.ndim != 2 or ms.ndim != 3 or 0 in pan.shape or 0 in ms.shape:
+        raise InputError(f"expected pan (H, W) and ms (C, h, w), bands first; found {pan.shape} and {ms.shape}")
+    for name, array in (("pan", pan), ("ms", ms)):
+        if array.dtype.kind not in "uif":
+            raise InputError(f"{name}: expected real numbers, found {array.dtype}")
+    return pan, ms
+
+
+def _check_overlap(pair: GridPair) -> None:
+    if pair.ratio < 1 - 1e-6:
+        raise InputError(f"ratio: expected at least 1 PAN pixel per MS pixel, found {pair.ratio:g}")
+    rows = pair.rows.nearest(0, pair.shape[0], pair.ms_shape[0])
+    cols = pair.cols.nearest(0, pair.shape[1], pair.ms_shape[1])
+    if (rows < 0).all() or (cols < 0).all():
+        raise InputError(f"phase: expected MS {pair.ms_shape} to overlap PAN {pair.shape}, found no common area")
+
+
+def _in_tiles(scene: JoinedScene, sharpener: Sharpener, shape: tuple[int, int]) -> NDArray[np.floating]:
+    fit = sharpener.fit(scene)
+    out = np.empty((scene.bands, *scene.pair.shape), np.float32)
+    for window in plan(scene.pair.shape, shape):
+        tile = scene.tile(window, sharpener.halo)
+        image = tile.core(sharpener.apply(tile, fit))
+        valid = tile.valid_core()
+        out[:, window.rows, window.cols] = image if valid is None else np.where(valid, image, np.nan)
+    return out
+
+
+def _reference(
+    pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess
+) -> NDArray[np.floating]:
+    scene = classical.ReferenceScene(pan, ms, known.gains, known.pan_gain, known.wavelengths)
+    return sharpener.apply(scene.tile, sharpener.fit(scene))

@@ -1,0 +1,120 @@
+"""Options that several commands share, defined once, and how commands report errors."""
+
+import functools
+import os
+import re
+import signal
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from fose.errors import FoseError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNITS = {"": 2**20, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class Memory(click.ParamType):
+    """A size such as 512MB or 1.5GB (powers of two); a bare number is megabytes, as in GDAL. Gives bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse, or fail naming the option."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", value, re.IGNORECASE)
+        if match is None:
+            self.fail(f"expected a size such as 512MB or 2GB, found {value!r}", param, ctx)
+        return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+class Numbers(click.ParamType):
+    """Comma-separated numbers of one type, as a tuple."""
+
+    name = "n,n,..."
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Parse, or fail naming the option."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"expected {self.kind.__name__} numbers separated by commas, found {value!r}", param, ctx)
+
+
+class KeyValue(click.ParamType):
+    """KEY=VALUE, as GDAL's creation options."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Parse, or fail naming the option."""
+        if isinstance(value, tuple):
+            return value
+        key, separator, text = value.partition("=")
+        if not separator or not key:
+            self.fail(f"expected KEY=VALUE, found {value!r}", param, ctx)
+        return key, text
+
+
+def pair_options(command: F) -> F:
+    """What `sharpen` and `info` both need to know about a pair."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]"),
+        click.option("--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]"),
+        click.option(
+            "--register",
+            type=click.Choice(["auto", "off"]),
+            default="auto",
+            show_default=True,
+            help="Measure the shift left between PAN and MS and correct it when it matters.",
+        ),
+        click.option(
+            "--extent",
+            type=click.Choice(["intersection", "pan", "union"]),
+            default="intersection",
+            show_default=True,
+            help="Area of the output.",
+        ),
+        click.option("--nodata", type=float, help="Missing-pixel value of PAN, MS and output.  [default: the files']"),
+        click.option("--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1."),
+    ):
+        command = option(command)
+    return command
+
+
+def reported(command: F) -> F:
+    """Turn every failure into one line and a non-zero exit, and a termination signal into an orderly end."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        # The default action would end the process without removing the unfinished output.
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            return command(*args, **kwargs)
+        except FoseError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except MemoryError as error:
+            raise click.ClickException("out of memory; lower --memory or --threads") from error
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    return wrapper  # type: ignore[return-value]  # same signature: functools.wraps
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def split_paths(paths: tuple[str, ...], least: int, usage: str) -> tuple[str, ...]:
+    """The positional paths, or a usage error that says what is expected."""
+    if len(paths) < least:
+        raise click.UsageError(f"expected {usage}, found {len(paths)} path{'s' * (len(paths) != 1)}")
+    return tuple(os.fspath(path) for path in paths)

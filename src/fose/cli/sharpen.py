@@ -1,0 +1,109 @@
+"""``fose sharpen`` (and ``rio sharpen``)."""
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import click
+
+from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, split_paths
+
+
+@click.command(short_help="Sharpen MS with PAN into a new file.")
+@click.argument("paths", nargs=-1, metavar="PAN MS [MS ...] OUT")
+@click.option("--method", "-m", metavar="NAME", help="See `fose methods`.  [default: mtf-glp-fs]")
+@click.option("--weights", "-w", type=Numbers(float), help="Band weights, for the methods that take them.")
+@click.option(
+    "--resampling",
+    "-r",
+    default="lanczos6",
+    show_default=True,
+    metavar="NAME",
+    help="MS interpolation: nearest, bilinear, cubic, lanczos, lanczos6.",
+)
+@pair_options
+@click.option(
+    "--reference",
+    type=click.Choice(["pan", "ms"]),
+    default="pan",
+    show_default=True,
+    help="Whose geometry the output keeps when the two are registered; the other one is moved.",
+)
+@click.option("--of", "driver", type=click.Choice(["GTiff", "COG"]), default="GTiff", show_default=True)
+@click.option("--co", "creation", type=KeyValue(), multiple=True, help="Creation option; repeatable.")
+@click.option("--dtype", metavar="TYPE", help="Output type.  [default: the MS's]")
+@click.option(
+    "--memory",
+    type=Memory(),
+    default="512MB",
+    show_default=True,
+    help="Working memory, beyond about 160 MB for the libraries.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print a report of the run as JSON.")
+@reported
+def sharpen(
+    paths: tuple[str, ...],
+    method: str | None,
+    creation: tuple[tuple[str, str], ...],
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Sharpen the MS with the PAN into OUT, on PAN's grid.
+
+    PAN and MS are anything GDAL opens; several MS files of one grid (such as Landsat bands) are stacked in the order
+    given. OUT is written whole or not at all.
+    """
+    pan, *ms, out = split_paths(paths, 3, "PAN, at least one MS, and OUT")
+    from fose import api
+    from fose.scene.sharpen import Report
+
+    def run(progress: Any = None) -> Report:
+        chosen = method or api.DEFAULT_METHOD
+        return api.sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
+
+    if quiet or not sys.stderr.isatty():
+        report = run()
+    else:
+        report = _with_progress(run)
+    if not quiet:
+        for note in report.notes:
+            click.echo(f"note: {note}", err=True)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report), indent=2))
+    elif not quiet:
+        bands, height, width = report.shape
+        click.echo(
+            f"{report.output}: {width}x{height} px, {bands} bands, {report.dtype}, {report.method}, "
+            f"sensor {report.sensor}, {report.seconds['total']:.1f} s, {report.megapixels_per_second:.1f} MP/s"
+        )
+
+
+def _with_progress(run: Any) -> Any:
+    """Run with a bar on the terminal: megapixels written, rate, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} MP  {task.fields[rate]:.1f} MP/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("measuring", total=None, rate=0.0)
+
+        def progress(pixels: int, total: int) -> None:
+            state = bar.tasks[0]
+            bar.update(
+                task,
+                description="sharpening",
+                total=total / 1e6,
+                advance=pixels / 1e6,
+                rate=(state.completed + pixels / 1e6) / max(state.elapsed or 0, 1e-3),
+            )
+
+        return run(progress)
