@@ -1,7 +1,8 @@
 """Q2n, the quality index of hypercomplex numbers: every band at once, whatever their count.
 
-Garzelli and Nencini, "Hypercomplex quality assessment of multi/hyperspectral images", IEEE GRSL 6(4), 2009,
-equations 7 to 10; Q4 for four bands is Alparone et al., IEEE GRSL 1(4), 2004, equation 7.
+Garzelli and Nencini, "Hypercomplex quality assessment of multi/hyperspectral images", IEEE GRSL 6(4), 2009;
+Q4 for four bands is Alparone, Baronti, Garzelli and Nencini, IEEE GRSL 1(4), 2004. For hypercomplex images x and y,
+Q = |cov(x, y*)| . 2 / (var(x) + var(y)) . 2 |mean x| |mean y| / (|mean x|^2 + |mean y|^2).
 
 A pixel of C bands is one number of 2^n >= C units, and Q2n is the universal index of two such images. The
 hypercomplex covariance of a block is linear in its C x C covariance matrix between the bands of the two images:
@@ -47,12 +48,13 @@ def modulus(covariance: Floats) -> Floats:
     signed = covariance * (signs(units) * _conjugate(units))
     first = np.arange(units)
     parts = signed[:, first, first ^ first[:, None]].sum(axis=2)
-    return np.sqrt((parts**2).sum(axis=1))
+    length: Floats = np.sqrt((parts**2).sum(axis=1))
+    return length
 
 
 def to_integers(image: Floats) -> Floats:
     """Round half up and saturate to 0..65535, as an image written in 16 bits is."""
-    return np.floor(np.clip(image, 0, 65535) + 0.5).clip(max=65535)
+    return np.floor(image.clip(0, 65535) + 0.5).clip(max=65535)
 
 
 def block_q2n(reference: Floats, fused: Floats, side: int, step: int) -> Floats:
@@ -73,7 +75,8 @@ def block_q2n(reference: Floats, fused: Floats, side: int, step: int) -> Floats:
     squares = (((mean_y - mean_x) / scale + 1) ** 2).sum(axis=1) + (units - bands)
     bias = 2 * np.sqrt(units * squares) / (units + squares)
     flat = variances == 0
-    return bias * np.where(flat, 1.0, 2 * modulus(covariance) / np.where(flat, 1.0, variances))
+    quality: Floats = bias * np.where(flat, 1.0, 2 * modulus(covariance) / np.where(flat, 1.0, variances))
+    return quality
 
 
 def _mirror(length: int, side: int, step: int) -> tuple[int, int]:
@@ -96,11 +99,13 @@ def _mirror_bottom(strip: Strip, side: int, step: int) -> Strip:
 
 def recipe(side: int = BLOCK, step: int = BLOCK) -> Recipe:
     """Q2n as sums over strips: of the blocks without missing pixels, and their count."""
+    _check_blocks(side, step)
 
     def sums(strip: Strip) -> Sums:
         wide = _mirror_right(strip, side, step)
         keep = complete_blocks(wide.valid, side, step)
-        return np.array([block_q2n(*wide.images, side, step)[keep].sum(), keep.sum()])
+        reference, fused = wide.images
+        return np.array([block_q2n(reference, fused, side, step)[keep].sum(), keep.sum()])
 
     return Recipe(
         ("reference", "fused"),
@@ -118,7 +123,7 @@ def q2n(reference: Array, fused: Array, block: int = BLOCK, shift: int = BLOCK, 
     """Q2n (Q4, Q8, ...): hypercomplex quality index on `block`-pixel squares every `shift` pixels, mean over them.
 
     Unitless, [0, 1], higher is better, 1 for identical images. Sees spectral and spatial error at once.
-    Source: Garzelli and Nencini 2009, equations 7 to 10, with the conventions of the benchmark toolbox of
+    Source: Garzelli and Nencini 2009, with the conventions of the benchmark toolbox of
     Vivone et al. 2021: images are rounded to 16-bit integers first (negative values become 0, and an image in
     0..1 loses everything: measure DN); each band is shifted and scaled by the reference block's mean and deviation;
     a band flat in the reference but not in the fused block gives 0; a block flat and equal in both gives 1.
@@ -128,7 +133,6 @@ def q2n(reference: Array, fused: Array, block: int = BLOCK, shift: int = BLOCK, 
     blocks that hold a missing pixel are skipped.
     Raises InputError: shapes that differ, NaN or infinity, a side under `block` pixels, no complete block.
     """
-    _check_blocks(block, shift)
     return whole(recipe(block, shift), {"reference": reference, "fused": fused}, valid)
 
 
@@ -142,8 +146,8 @@ def q2n_map(reference: Array, fused: Array, block: int = BLOCK, shift: int = BLO
     planes = Strip(
         (reference.astype(np.float64), fused.astype(np.float64)), np.ones(reference.shape[1:], dtype=np.bool_)
     )
-    full = _mirror_right(_mirror_bottom(planes, block, shift), block, shift)
-    return block_q2n(*full.images, block, shift).reshape(-(-height // shift), -(-width // shift))
+    first, second = _mirror_right(_mirror_bottom(planes, block, shift), block, shift).images
+    return block_q2n(first, second, block, shift).reshape(-(-height // shift), -(-width // shift))
 
 
 def _check_blocks(block: int, shift: int) -> None:

@@ -28,7 +28,7 @@ class Strip:
     @property
     def height(self) -> int:
         """Rows in this strip."""
-        return self.valid.shape[0]
+        return len(self.valid)
 
     def rows(self, start: int, stop: int | None = None) -> "Strip":
         """Rows from start to stop, as views."""
@@ -98,10 +98,7 @@ class Accumulator:
         strip = _prepare(images, valid)
         self._check_continuation(strip)
         self._height += strip.height
-        if self._kept is None:
-            pool = self._recipe.top(strip)
-        else:
-            pool = self._kept.above(strip)
+        pool = self._recipe.top(strip) if self._kept is None else self._kept.above(strip)
         ready = self._recipe.windows(pool.height - self._recipe.hold)
         self._sums = self._plus(pool, ready)
         self._kept = pool.rows(ready * self._recipe.step).copy()
@@ -163,4 +160,5 @@ def mean_of(sums: Sums) -> Sums:
         raise InputError(
             "expected at least one window of valid pixels, found none; give a larger image or fewer missing pixels"
         )
-    return sums[:-1] / sums[-1]
+    means: Sums = sums[:-1] / sums[-1]
+    return means

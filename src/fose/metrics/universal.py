@@ -1,6 +1,6 @@
 """The universal image quality index, on distinct blocks and on a window that slides by one pixel.
 
-Wang and Bovik, "A universal image quality index", IEEE Signal Processing Letters 9(3), 2002, equation 2:
+Wang and Bovik, "A universal image quality index", IEEE Signal Processing Letters 9(3), 2002, equation 1:
 Q = 4 cov(x, y) mean(x) mean(y) / ((var(x) + var(y)) (mean(x)^2 + mean(y)^2)).
 """
 
@@ -31,7 +31,7 @@ def quality(covariance: Floats, variances: Floats, product: Floats, squares: Flo
 
 
 def blocks(image: Floats, side: int, step: int) -> Floats:
-    """Square blocks of (C, H, W) in row order, (blocks, C, side * side); the image holds them exactly."""
+    """Square blocks of (C, H, W) in row order, (blocks, C, side * side), perhaps a view; the image holds them exactly."""
     bands = image.shape[0]
     view = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(1, 2))[:, ::step, ::step]
     return view.transpose(1, 2, 0, 3, 4).reshape(-1, bands, side * side)
@@ -40,15 +40,15 @@ def blocks(image: Floats, side: int, step: int) -> Floats:
 def complete_blocks(valid: Mask, side: int, step: int) -> Mask:
     """Which blocks have no missing pixel, (blocks,)."""
     view = np.lib.stride_tricks.sliding_window_view(valid, (side, side))[::step, ::step]
-    return view.reshape(-1, side * side).all(axis=1)
+    complete: Mask = np.all(view.reshape(-1, side * side), axis=1)
+    return complete
 
 
 def block_moments(image: Floats, side: int, step: int) -> tuple[Floats, Floats]:
     """Means (blocks, C) and centred pixels (blocks, C, side * side) of every block."""
     samples = blocks(image, side, step)
     mean = samples.mean(axis=2)
-    samples -= mean[..., None]
-    return mean, samples
+    return mean, samples - mean[..., None]
 
 
 def block_quality(x: Floats, y: Floats, side: int) -> Floats:
@@ -113,7 +113,7 @@ def uqi(reference: Array, fused: Array, valid: Array | None = None) -> float:
     """Universal quality index on distinct 32 x 32 blocks, mean over blocks and bands, unbiased moments.
 
     Unitless, [-1, 1], higher is better, 1 for identical images. This is the Q inside D_lambda, D_s and QNR.
-    Source: Wang and Bovik 2002, equation 2. Border: none is cut; both sides must be multiples of 32.
+    Source: Wang and Bovik 2002, equation 1. Border: none is cut; both sides must be multiples of 32.
 
     Arguments: `reference`, `fused` (C, H, W) in any common unit; `valid` (H, W) booleans, blocks that hold a
     missing pixel are skipped. Flat blocks compare only their means (see `quality`).
@@ -126,7 +126,7 @@ def q_avg(reference: Array, fused: Array, valid: Array | None = None) -> float:
     """Universal quality index on a 32 x 32 window that slides by one pixel, mean over the map and bands ("Q").
 
     Unitless, [-1, 1], higher is better, 1 for identical images. No rounding of the images (Q2n rounds).
-    Source: Wang and Bovik 2002, equation 2. Border: only windows that lie inside the image.
+    Source: Wang and Bovik 2002, equation 1. Border: only windows that lie inside the image.
 
     Arguments: `reference`, `fused` (C, H, W) in any common unit; `valid` (H, W) booleans, windows that hold a
     missing pixel are skipped. Flat windows compare only their means; windows of zero mean in both give 1.

@@ -81,7 +81,7 @@ def ergas(reference: Array, fused: Array, ratio: float, valid: Array | None = No
 
     Percent, [0, inf), lower is better, 0 for identical images. `ratio` is MS pixel size over PAN pixel size, 4 in
     most data. A band without error contributes 0 whatever its mean; error in a band of zero mean gives infinity.
-    Source: Wald, "Data Fusion", Presses des Mines, 2002, chapter 8. Border: none.
+    Source: Wald, "Data Fusion: Definitions and Architectures", Presses de l'Ecole des Mines, 2002. Border: none.
     `valid` (H, W) booleans, missing pixels are skipped. Also raises InputError where no pixel is valid.
     """
     return whole(ergas_recipe(ratio), dict(zip(PAIR, (reference, fused), strict=True)), valid)
@@ -109,7 +109,7 @@ def psnr(reference: Array, fused: Array, peak: float, valid: Array | None = None
     """Peak signal-to-noise ratio, mean over bands of 10 log10(peak^2 / MSE_b).
 
     Decibel, higher is better, infinity as soon as one band is identical. `peak` in the unit of the images, 2047 for
-    11-bit DN. Source: ITU-T J.340. Border: none.
+    11-bit DN. The common definition; no paper of its own. Border: none.
     `valid` (H, W) booleans, missing pixels are skipped. Also raises InputError where no pixel is valid.
     """
     return whole(psnr_recipe(peak, pooled=False), dict(zip(PAIR, (reference, fused), strict=True)), valid)
@@ -129,7 +129,8 @@ def _sobel(image: Floats) -> Floats:
     smooth_columns = image[..., :-2] + 2 * image[..., 1:-1] + image[..., 2:]
     across = smooth_rows[..., 2:] - smooth_rows[..., :-2]
     down = smooth_columns[:, 2:] - smooth_columns[:, :-2]
-    return np.sqrt(across * across + down * down)
+    magnitude: Floats = np.sqrt(across * across + down * down)
+    return magnitude
 
 
 def _zero_rows(strip: Strip, row: int) -> Strip:
@@ -175,8 +176,8 @@ SCC = Recipe(
 def scc(reference: Array, fused: Array, valid: Array | None = None) -> float:
     """Spatial correlation: cosine between the Sobel gradient magnitudes of the images, all bands and pixels pooled.
 
-    Unitless, [0, 1], higher is better, 1 for identical images. No mean is subtracted, so unrelated images reach
-    about 0.8. Both without gradient gives 1, only one without gives 0.
+    Unitless, [0, 1], higher is better, 1 for identical images. No mean is subtracted, so two images of unrelated
+    noise reach pi / 4 = 0.79. Both without gradient gives 1, only one without gives 0.
     Source: the idea is Zhou, Civco and Silander, Int. J. Remote Sensing 19(4), 1998; Sobel and pooling are those of
     the benchmark toolbox of Vivone et al. 2021. Border: the outermost pixel is replaced by zeros, so the rim of the
     inside carries a strong gradient in both images.
@@ -190,7 +191,8 @@ def scc(reference: Array, fused: Array, valid: Array | None = None) -> float:
 def _gaussian() -> Floats:
     """The 11 taps of the separable SSIM window, deviation 1.5 pixels, sum 1."""
     taps = np.exp(-(np.arange(-5.0, 6.0) ** 2) / (2 * 1.5**2))
-    return taps / taps.sum()
+    taps /= taps.sum()
+    return taps
 
 
 def _window_mean(image: Floats) -> Floats:

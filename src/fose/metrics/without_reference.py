@@ -10,6 +10,9 @@ of pansharpening methods and data products", SPIE 9244, 2014 (HQNR); Vivone et a
 conventions of the benchmark toolbox, which the default forms follow).
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +23,19 @@ from fose.metrics.strips import Recipe, Strip, Sums, mean_of, whole
 from fose.metrics.universal import BLOCK, block_quality, complete_blocks
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FullResolution:
+    """A quality without reference and the two distortions that it joins; unitless, all at full resolution."""
+
+    spectral: float  # D_lambda or D_lambda_K, lower is better
+    spatial: float  # D_s, lower is better
+
+    @property
+    def index(self) -> float:
+        """QNR or HQNR, (1 - spectral) (1 - spatial): higher is better, 1 is best."""
+        return (1 - self.spectral) * (1 - self.spatial)
 
 
 def _pair_mean(difference: Floats) -> float:
@@ -68,7 +84,7 @@ def d_lambda(fused: Array, ms_up: Array, valid: Array | None = None) -> float:
     """Spectral distortion of QNR, default form: mean over band pairs of |Q(F_i, F_j) - Q(M_i, M_j)|.
 
     Q is `uqi` on distinct 32 x 32 blocks of both images at PAN scale. [0, 2], lower is better, and 0 for `ms_up`
-    itself. Source: Alparone et al. 2008, equation 5 with p = 1, on `ms_up` as the 2021 toolbox does.
+    itself. Source: Alparone et al. 2008, with p = 1, on `ms_up` as the 2021 toolbox does.
     Arguments: `fused`, `ms_up` (C, H, W) DN; `valid` (H, W), blocks with a missing pixel are skipped.
     Also raises InputError for one band, for sides that are not multiples of 32, and without a complete block.
     """
@@ -80,7 +96,7 @@ def d_s(fused: Array, ms_up: Array, pan: Array, pan_low: Array, valid: Array | N
 
     Q is `uqi` on distinct 32 x 32 blocks, all at PAN scale. [0, 2], lower is better, 0 for a perfect image.
     `pan_low` is PAN reduced with antialiased bicubic interpolation by the ratio, then interpolated back with
-    23 taps; not the MTF-degraded PAN. Source: Alparone et al. 2008, equation 7 with q = 1; 2021 toolbox.
+    23 taps; not the MTF-degraded PAN. Source: Alparone et al. 2008 with q = 1; 2021 toolbox.
     Arguments: `fused`, `ms_up` (C, H, W); `pan`, `pan_low` (H, W); `valid` (H, W), blocks with a missing pixel are
     skipped. Also raises InputError for sides that are not multiples of 32, and without a complete block.
     """
@@ -100,7 +116,7 @@ def _low_block(fused: Array, ms: Array) -> int:
     height, width = fused.shape[-2:]
     check_side("height", height, BLOCK, BLOCK)
     check_side("width", width, BLOCK, BLOCK)
-    side = BLOCK * ms.shape[-1] // width
+    side = int(BLOCK * ms.shape[-1] // width)
     if side < 2 or ms.shape[-2:] != (height * side // BLOCK, width * side // BLOCK) or BLOCK % side:
         raise InputError(
             f"ms: expected the {height} x {width} pixels of fused divided by 2, 4, 8 or 16, found {ms.shape[-2]} x "
@@ -112,7 +128,7 @@ def _low_block(fused: Array, ms: Array) -> int:
 def d_lambda_paper(fused: Array, ms: Array) -> float:
     """Spectral distortion of QNR as published: the MS side is measured on its own grid, blocks of 32 / ratio pixels.
 
-    [0, 2], lower is better; not 0 for the upsampled image. Source: Alparone et al. 2008, equation 5, p = 1.
+    [0, 2], lower is better; not 0 for the upsampled image. Source: Alparone et al. 2008, p = 1.
     Arguments: `fused` (C, H, W), `ms` (C, H / ratio, W / ratio), DN. Also raises InputError for one band and for
     sides that are not multiples of 32 and 32 / ratio.
     """
@@ -127,7 +143,7 @@ def d_s_paper(fused: Array, ms: Array, pan: Array, pan_ms_grid: Array) -> float:
     """Spatial distortion of QNR as published: the MS side is measured on its own grid, blocks of 32 / ratio pixels.
 
     [0, 2], lower is better. `pan_ms_grid` is PAN reduced to the MS grid with antialiased bicubic interpolation.
-    Source: Alparone et al. 2008, equation 7, q = 1.
+    Source: Alparone et al. 2008, q = 1.
     Arguments: `fused` (C, H, W), `ms` (C, H / ratio, W / ratio), `pan` (H, W), `pan_ms_grid` (H / ratio, W / ratio).
     Also raises InputError for sides that are not multiples of 32 and 32 / ratio.
     """
@@ -160,6 +176,58 @@ def d_lambda_k_decimated(ms: Array, fused_mtf_low: Array, valid: Array | None = 
 
     [0, 1], lower is better. `fused_mtf_low` is the fused image filtered with each band's MTF and sampled at the MS
     pixel centres (for ratio 4 at rows and columns 2, 6, 10, ...). Blocks are 32 x 32 MS pixels.
-    Source: Khan et al. 2009, equation 6. Arguments, border and errors as `d_lambda_k`, on the MS grid (C, h, w).
+    Source: Khan et al. 2009. Arguments, border and errors as `d_lambda_k`, on the MS grid (C, h, w).
     """
     return 1 - q2n(ms, fused_mtf_low, valid=valid)
+
+
+def _check_scene(fused: Array, ms_up: Array, pan: Array) -> None:
+    check_images({"fused": fused, "ms_up": ms_up, "pan": pan})
+    for what, length in zip(("height", "width"), pan.shape, strict=True):
+        check_side(what, length, BLOCK, BLOCK)
+
+
+def _spatial(fused: Array, ms_up: Array, pan: Array, ratio: int) -> float:
+    """D_s with PAN reduced by bicubic interpolation and brought back with 23 taps."""
+    from fose.ops import reference  # loads SciPy
+
+    pan_low = reference.interpolate23(reference.imresize(pan, 1 / ratio), ratio)
+    return d_s(fused, ms_up, pan, pan_low)
+
+
+def qnr(fused: Array, ms_up: Array, pan: Array, ratio: int) -> FullResolution:
+    """Quality with no reference, default form of the 2021 toolbox: `d_lambda` and `d_s`, both at PAN scale.
+
+    Source: Alparone et al. 2008 with exponents 1. Arguments: `fused`, `ms_up` (C, H, W), `pan` (H, W), DN; `ms_up` is
+    MS interpolated with 23 taps for published figures; `ratio` is 2, 4, 8...
+    Raises InputError as `d_lambda` and `d_s`, and for another ratio.
+    """
+    _check_scene(fused, ms_up, pan)
+    return FullResolution(d_lambda(fused, ms_up), _spatial(fused, ms_up, pan, ratio))
+
+
+def qnr_paper(fused: Array, ms: Array, pan: Array, ratio: int) -> FullResolution:
+    """Quality with no reference as published: `d_lambda_paper` and `d_s_paper`, MS on its own grid.
+
+    Source: Alparone et al. 2008 with exponents 1. Arguments: `fused` (C, H, W), `ms` (C, H / ratio, W / ratio),
+    `pan` (H, W), DN. Raises InputError as `d_lambda_paper` and `d_s_paper`.
+    """
+    from fose.ops import reference  # loads SciPy
+
+    pan_ms_grid = reference.imresize(pan, 1 / ratio)
+    return FullResolution(d_lambda_paper(fused, ms), d_s_paper(fused, ms, pan, pan_ms_grid))
+
+
+def hqnr(fused: Array, ms_up: Array, pan: Array, gains: Sequence[float] | Array, ratio: int) -> FullResolution:
+    """Hybrid quality with no reference (2021): `d_lambda_k`, full-scale form, and `d_s`, default form.
+
+    Source: Aiazzi et al. 2014; conventions of Vivone et al. 2021. Arguments: `fused`, `ms_up` (C, H, W), `pan`
+    (H, W), DN; `ms_up` is MS interpolated with 23 taps for published figures; `gains` (C,) the MTF of each band at
+    its Nyquist frequency; `ratio` is 2, 4, 8...
+    Raises InputError as `d_lambda_k` and `d_s`, and for another ratio or count of gains.
+    """
+    from fose.ops import reference  # loads SciPy
+
+    _check_scene(fused, ms_up, pan)
+    fused_mtf = reference.mtf_filter(fused, gains, ratio)
+    return FullResolution(d_lambda_k(ms_up, fused_mtf), _spatial(fused, ms_up, pan, ratio))
