@@ -31,7 +31,7 @@ def quality(covariance: Floats, variances: Floats, product: Floats, squares: Flo
 
 
 def blocks(image: Floats, side: int, step: int) -> Floats:
-    """Square blocks of (C, H, W) in row order, (blocks, C, side * side), perhaps a view; the image holds them exactly."""
+    """Square blocks of (C, H, W), which holds them exactly, in row order: (blocks, C, side * side), perhaps a view."""
     bands = image.shape[0]
     view = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(1, 2))[:, ::step, ::step]
     return view.transpose(1, 2, 0, 3, 4).reshape(-1, bands, side * side)
