@@ -1,5 +1,6 @@
 """A scene measured strip by strip scores as the whole image, in memory that does not grow."""
 
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -89,6 +90,18 @@ def test_memory_does_not_grow_with_the_scene(pair: Pair, name: str) -> None:
 
     peak(2)
     assert peak(16) < 1.1 * peak(4)
+
+
+def test_q2n_of_a_megapixel_is_quick_and_small() -> None:
+    reference = np.random.default_rng(3).integers(1, 2047, (8, 1024, 1024), dtype=np.uint16)
+    start = time.perf_counter()
+    metrics.q2n(reference, reference)
+    assert time.perf_counter() - start < 3  # 0.25 s on a quiet core
+    tracemalloc.start()
+    metrics.q2n(reference, reference)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6  # one float64 copy of the image is 67 MB
 
 
 def test_kept_rows_do_not_alias_the_caller_s_strips(pair: Pair) -> None:

@@ -24,7 +24,7 @@ def sam() -> Accumulator:
 
 
 def ergas(ratio: float) -> Accumulator:
-    """ERGAS in percent of (reference, fused) strips; see `fose.metrics.ergas`."""
+    """ERGAS of (reference, fused) strips; see `fose.metrics.ergas`."""
     return Accumulator(with_reference.ergas_recipe(ratio))
 
 

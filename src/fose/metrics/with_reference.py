@@ -79,7 +79,7 @@ def ergas_recipe(ratio: float) -> Recipe:
 def ergas(reference: Array, fused: Array, ratio: float, valid: Array | None = None) -> float:
     """Relative dimensionless global error of synthesis: (100 / ratio) sqrt(mean_b(MSE_b / mean(reference_b)^2)).
 
-    Percent, [0, inf), lower is better, 0 for identical images. `ratio` is MS pixel size over PAN pixel size, 4 in
+    Unitless, [0, inf), lower is better, 0 for identical images. `ratio` is MS pixel size over PAN pixel size, 4 in
     most data. A band without error contributes 0 whatever its mean; error in a band of zero mean gives infinity.
     Source: Wald, "Data Fusion: Definitions and Architectures", Presses de l'Ecole des Mines, 2002. Border: none.
     `valid` (H, W) booleans, missing pixels are skipped. Also raises InputError where no pixel is valid.
