@@ -30,8 +30,10 @@ _FIRST_BIN = 3  # below it the window leaks the mean into the spectrum
 _ITERATIONS = 4
 _LEAST_VALID = 0.6  # share of valid pixels
 _LEAST_COHERENCE = 0.5  # share of PAN's weighted power that the MS explains; below 0.3 for unrelated images
+_COEFFICIENTS = 16  # at least so many per unknown, or chance passes for coherence
 _HANN_VARIANCE = 2.25  # a 2-D Hann window correlates neighbouring coefficients: 1.5 bins of noise bandwidth per axis
 _MODEL_ERROR = 0.05  # PAN pixels: what bands misregistered among themselves and unequal contrast do to one window
+_MISSING_ERROR = 0.5  # PAN pixels per share of missing pixels: their fill does not move with the image
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -110,7 +112,8 @@ def estimate_shift(pan: ArrayLike, ms_up: ArrayLike, ratio: float, valid: ArrayL
     """Shift of the MS against PAN in one window; see the module's docstring for method and sign.
 
     Args:
-        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; at least 32 are needed.
+        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; below about 24 MS pixels a side
+            the window is UNKNOWN.
         ms_up: (C, H, W) MS interpolated on the PAN grid, any unit, C >= 1; constant bands are ignored.
         ratio: PAN pixels per MS pixel, at least 1.
         valid: (H, W) bool, False where a pixel of either image is missing. Missing pixels are filled by the caller
@@ -135,14 +138,18 @@ def estimate_shift(pan: ArrayLike, ms_up: ArrayLike, ratio: float, valid: ArrayL
         return UNKNOWN
     bands = [band for band in ms_up if _varies(band)]
     plane = _Plane.of((pan.shape[0], pan.shape[1]), _CUTOFF / ratio)
-    if not bands or not _varies(pan) or plane.ring.size < 4 * (len(bands) + 2):
+    if not bands or not _varies(pan) or plane.ring.size < _COEFFICIENTS * (len(bands) + 2):
         return UNKNOWN
     ms = np.stack([plane.spectrum(band, np.zeros(2)) for band in bands])
-    return _register(pan, ms / np.linalg.norm(ms, axis=1, keepdims=True), plane)
+    slack = math.hypot(_MODEL_ERROR, _MISSING_ERROR * (1 - mask.mean()))
+    return _register(pan, ms / np.linalg.norm(ms, axis=1, keepdims=True), plane, slack)
 
 
-def _register(pan: Floats, ms: Complexes, plane: _Plane) -> Shift:
-    """Shift between a PAN window and (C, K) unit-norm MS spectra: whole-pixel search, then Gauss-Newton."""
+def _register(pan: Floats, ms: Complexes, plane: _Plane, slack: float) -> Shift:
+    """Shift between a PAN window and (C, K) unit-norm MS spectra: whole-pixel search, then Gauss-Newton.
+
+    The standard errors add the fit's own, the last step (not yet converged) and `slack`, what the fit cannot know.
+    """
     still = plane.spectrum(pan, np.zeros(2))
     weight = np.sum(plane.frequency**2, axis=0)  # natural images have a spectrum near 1/f^2
     shift = _search(still, ms, weight, plane.frequency)
@@ -155,7 +162,7 @@ def _register(pan: Floats, ms: Complexes, plane: _Plane) -> Shift:
         weight = 1 / (plane.smooth(np.abs(residual) ** 2) + floor)
     if not coherence >= _LEAST_COHERENCE:
         return UNKNOWN
-    error = np.sqrt(error**2 + step**2 + _MODEL_ERROR**2)
+    error = np.sqrt(error**2 + step**2 + slack**2)
     return Shift(float(shift[0]), float(shift[1]), float(error[0]), float(error[1]))
 
 
