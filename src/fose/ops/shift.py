@@ -112,8 +112,8 @@ def estimate_shift(pan: ArrayLike, ms_up: ArrayLike, ratio: float, valid: ArrayL
     """Shift of the MS against PAN in one window; see the module's docstring for method and sign.
 
     Args:
-        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; below about 24 MS pixels a side
-            the window is UNKNOWN.
+        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; below about 21 MS pixels a side
+            (4 bands; 16 bands: 35) the window is UNKNOWN.
         ms_up: (C, H, W) MS interpolated on the PAN grid, any unit, C >= 1; constant bands are ignored.
         ratio: PAN pixels per MS pixel, at least 1.
         valid: (H, W) bool, False where a pixel of either image is missing. Missing pixels are filled by the caller
@@ -203,7 +203,7 @@ def _real(spectrum: Complexes) -> Floats:
 
 
 def combine(shifts: Iterable[Shift]) -> Shift:
-    """One shift for a scene from the shifts of its windows.
+    """One shift for a scene from the shifts of its windows, which should not overlap.
 
     Windows that know nothing drop out. On each axis the weighted median is the centre and the median distance from
     it the spread; windows beyond three spreads on either axis (clouds, whose parallax is not the ground's) are
