@@ -48,8 +48,7 @@ def sharpen_files(
     with prepared(options) as stack:
         opened = open_pair(pan, ms, options, stack)
         vrt = describe(opened, weights, options)
-        computed = stack.enter_context(Raster([vrt], nodata=options.nodata))
-        computed.paths = opened.ms.paths
+        computed = stack.enter_context(Raster([vrt], nodata=options.nodata, names=opened.ms.names))
         computed.info = replace(opened.ms.info, grid=computed.info.grid)
         pair = join(opened.pan.info.grid, computed.info.grid, options.extent)
         return run(replace(opened, ms=computed, pair=pair), Path(out), _AsComputed(), plain, progress)

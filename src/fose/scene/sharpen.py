@@ -221,7 +221,7 @@ def _report(
         output=str(out),
         method=sharpener.name,
         version=__version__,
-        inputs={"pan": opened.pan.paths[0], "ms": opened.ms.paths},
+        inputs={"pan": opened.pan.names[0], "ms": opened.ms.names},
         shape=(len(opened.ms), *scene.pair.shape),
         dtype=str(spec.dtype),
         ratio=scene.ratio,
@@ -308,8 +308,8 @@ def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener
     return {
         "FOSE_VERSION": __version__,
         "FOSE_METHOD": sharpener.name,
-        "FOSE_PAN": Path(opened.pan.paths[0]).name,
-        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.paths),
+        "FOSE_PAN": Path(opened.pan.names[0]).name,
+        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.names),
         "FOSE_SENSOR": opened.bands.sensor.name,
         "FOSE_REGISTRATION": registration.summary,
     }
