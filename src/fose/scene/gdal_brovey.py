@@ -10,12 +10,13 @@ from fose.errors import InputError
 from fose.scene.grid import join
 from fose.scene.reader import Raster
 from fose.scene.sharpen import Opened, Options, Progress, Report, open_pair, prepared, run
-from fose.scene.tiles import SceneTile
 from fose.scene.writer import check_target
-from fose.sharpener import Array
+from fose.sharpener import Array, Tile
 
 NAME = "gdal-brovey"
-DESCRIPTION = "GDAL's weighted Brovey, computed by GDAL through a VRT: a yardstick (ignores grid phase and registration)"
+DESCRIPTION = (
+    "GDAL's weighted Brovey, computed by GDAL through a VRT: a yardstick (ignores grid phase and registration)"
+)
 RESAMPLINGS = {"nearest": "NearestNeighbour", "bilinear": "Bilinear", "cubic": "Cubic", "lanczos": "Lanczos"}
 EXTENTS = {"intersection": "Intersection", "pan": "None", "union": "Union"}
 
@@ -29,7 +30,7 @@ class _AsComputed:
     def fit(self, scene: Any) -> None:
         """Nothing to measure."""
 
-    def apply(self, tile: SceneTile, fit: None) -> Array:
+    def apply(self, tile: Tile, fit: None) -> Array:
         """GDAL's pixels."""
         return tile.ms_up
 

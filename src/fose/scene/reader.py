@@ -241,7 +241,9 @@ def _describe(handle: Any, path: str) -> RasterInfo:
         domains={name: handle.tags(ns=name) for name in domains},
         nodata=handle.nodata,
         has_alpha=len(keep) < handle.count,
-        has_mask=any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums),
+        has_mask=any(
+            MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums
+        ),
     )
 
 
@@ -259,14 +261,19 @@ def _band(handle: Any, index: int) -> BandInfo:
 def _check_stack(files: Sequence[RasterInfo]) -> None:
     first = files[0]
     for other in files[1:]:
-        same = other.grid.shape == first.grid.shape and other.grid.crs == first.grid.crs
-        if same and (first.grid.transform is None) == (other.grid.transform is None):
-            if first.grid.transform is None or first.grid.transform.almost_equals(other.grid.transform, 1e-6):
-                continue
-        raise InputError(
-            f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
-            "resample them to one grid first"
-        )
+        if not _same_grid(first.grid, other.grid):
+            raise InputError(
+                f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with "
+                f"{other.grid}; resample them to one grid first"
+            )
+
+
+def _same_grid(one: Grid, other: Grid) -> bool:
+    if one.shape != other.shape or one.crs != other.crs:
+        return False
+    if one.transform is None or other.transform is None:
+        return one.transform is other.transform
+    return bool(one.transform.almost_equals(other.transform, 1e-6))
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:
@@ -301,4 +308,3 @@ def _named(files: Sequence[RasterInfo], file: int, band: int) -> BandInfo:
     if info.description is None and len(files) > 1:
         return BandInfo(Path(files[file].path).stem, info.colorinterp, info.scale, info.offset, info.unit, info.tags)
     return info
-

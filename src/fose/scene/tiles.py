@@ -18,6 +18,7 @@ from fose.sharpener import Array, stack
 
 S = TypeVar("S")
 T = TypeVar("T")
+Valid = NDArray[np.bool_]
 
 # Edge of the tiles that statistics are summed over. Fixed, so that sums do not depend on memory or threads.
 STATISTICS_TILE = 1024
@@ -100,8 +101,8 @@ class SceneTile:
     ms_window: Window
     pair: GridPair
     kernel: Kernel
-    pan_valid: NDArray[np.bool_] | None = None  # (H, W), None: all
-    ms_valid: NDArray[np.bool_] | None = None  # (C, h, w), None: all
+    pan_valid: Valid | None = None  # (H, W), None: all
+    ms_valid: Valid | None = None  # (C, h, w), None: all
 
     @property
     def ratio(self) -> float:
@@ -152,7 +153,7 @@ class SceneTile:
         """Own valid MS pixels, (channels, n) float64: those whose centre's PAN pixel lies in the core."""
         own = self._own_ms()
         window = own.within(self.ms_window)
-        valid = None if self.ms_valid is None else self.ms_valid[(slice(None), *window)].all(axis=0)
+        valid = None if self.ms_valid is None else np.asarray(self.ms_valid[(slice(None), *window)].all(axis=0))
         if self.pan_valid is not None:
             weight = self.degrade(self.pan_valid.astype(self.pan.dtype), [0.3])[0][window]
             seen = weight > 0.999
@@ -162,36 +163,35 @@ class SceneTile:
     def _own_ms(self) -> Window:
         def own(axis: AxisMap, span: slice, size: int) -> slice:
             # First MS pixel whose centre lies at or after a core edge; edges are half a PAN pixel before centres.
-            first, stop = (min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop))
+            first, stop = (
+                min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop)
+            )
             return slice(first, max(first, stop))
 
         rows = own(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0])
         cols = own(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1])
         return Window(rows, cols)
 
-    def valid_core(self, any_band: bool = False) -> NDArray[np.bool_] | None:
-        """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are."""
-        if self.pan_valid is None and self.ms_valid is None:
+    def valid_core(self, any_band: bool = False) -> Valid | None:
+        """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are.
+
+        A pixel is valid where PAN is and where the MS pixel that it lies in is.
+        """
+        rows = self.pair.rows.nearest(self.core_window.rows.start, self.core_window.rows.stop, self.pair.ms_shape[0])
+        cols = self.pair.cols.nearest(self.core_window.cols.start, self.core_window.cols.stop, self.pair.ms_shape[1])
+        on_ms = (rows >= 0)[:, None] & (cols >= 0)
+        if self.pan_valid is None and self.ms_valid is None and on_ms.all():
             return None
-        valid = np.ones((1, *self.core_window.shape), bool)
+        valid = np.broadcast_to(on_ms, (len(self.ms), *on_ms.shape)).copy()
         if self.pan_valid is not None:
-            valid = valid & self.core(self.pan_valid)
+            valid &= self.core(self.pan_valid)
         if self.ms_valid is not None:
-            rows = _nearest(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0], self.ms_window.rows)
-            cols = _nearest(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1], self.ms_window.cols)
-            inside = (rows >= 0)[:, None] & (cols >= 0)
-            valid = valid & inside & self.ms_valid[:, rows][:, :, cols]
-        if any_band:
-            return valid.all(axis=0)
-        return np.broadcast_to(valid, (len(self.ms), *valid.shape[1:]))
+            top, left = self.ms_window.origin
+            valid &= self.ms_valid[:, np.maximum(rows - top, 0)][:, :, np.maximum(cols - left, 0)]
+        return np.asarray(valid.all(axis=0)) if any_band else valid
 
 
-def _nearest(axis: AxisMap, span: slice, size: int, window: slice) -> NDArray[np.intp]:
-    index = axis.nearest(span.start, span.stop, size)
-    return np.where(index < 0, -1, index - window.start)
-
-
-def _select(image: Array, valid: NDArray[np.bool_] | None) -> Array:
+def _select(image: Array, valid: Valid | None) -> Array:
     chosen = image.reshape(len(image), -1) if valid is None else image[:, valid]
     return chosen.astype(np.float64)
 
@@ -205,9 +205,7 @@ def _per_gain(low: Callable[[float], Array], gains: Sequence[float] | Array) -> 
     return np.stack([unique[float(gain)] for gain in gains])
 
 
-def ordered_map(
-    function: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int
-) -> Iterator[T]:
+def ordered_map(function: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int) -> Iterator[T]:
     """Map in a pool, yielding results in order with at most `ahead` of them pending: bounded memory."""
     pending: deque[Future[T]] = deque()
     try:
