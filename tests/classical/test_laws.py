@@ -8,7 +8,7 @@ from fose.classical.reference import ReferenceScene
 
 ALL = classical.names()
 BANDS = (1, 3, 4, 8, 16)
-# Bands swap places in the output as they do in the input, except where a PCA or a regression is degenerate: all do.
+# Methods of differences and regressions with intercept; ratios and BDSD (no intercept) depend on the zero of DN.
 OFFSET_FREE = ("exp", "ihs", "pca", "gs", "gsa", "hpf", "atwt", "mtf-glp", "mtf-glp-fs", "mtf-glp-cbd")
 FOUR_BANDS = (480.0, 545.0, 660.0, 830.0)
 
