@@ -26,7 +26,7 @@ class Affine:
 def substitution(weights: Vector, gains: Vector, pan_gain: float, pan_offset: float) -> Affine:
     """Replace the intensity w.ms by pan_gain PAN + pan_offset, injected in band k with gains[k].
 
-    sharp_k = ms_k + g_k (a PAN + b - w.ms): Vivone et al. (2015), TGRS 53(5), equations 1 to 3. A PAN without
+    sharp_k = ms_k + g_k (a PAN + b - w.ms): Vivone et al. (2015), TGRS 53(5), equations 1 and 2. A PAN without
     contrast, a = 0, has no detail to give: then the bands are left as they are.
     """
     if pan_gain == 0:

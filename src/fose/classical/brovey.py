@@ -89,7 +89,7 @@ class BtH(ModulationMethod):
 
     name = "bt-h"
     summary = "Brovey above haze, intensity regressed on PAN at the MS resolution"
-    paper = "Lolli, Alparone, Garzelli and Vivone (2017), GRSL 14(12), eq. 8"
+    paper = "Lolli, Alparone, Garzelli and Vivone (2017), GRSL 14(12)"
 
     def fit(self, scene: Scene) -> Modulation:
         """Regress smoothed PAN on the bands without intercept; match PAN to the intensity above haze."""

@@ -89,7 +89,7 @@ class Gs(AffineMethod):
 
     name = "gs"
     summary = "Gram-Schmidt with a fixed intensity; weights of the intensity optional"
-    paper = "Laben and Brower (2000), US patent 6,011,875; Aiazzi, Baronti and Selva (2007), TGRS 45(10), eq. 8"
+    paper = "Laben and Brower (2000), US patent 6,011,875; Aiazzi, Baronti and Selva (2007), TGRS 45(10)"
 
     def fit(self, scene: Scene) -> Affine:
         """Match PAN to the intensity; project the bands on it."""
@@ -104,7 +104,7 @@ class Gsa(AffineMethod):
 
     name = "gsa"
     summary = "Gram-Schmidt whose intensity is regressed on PAN at the MS resolution"
-    paper = "Aiazzi, Baronti and Selva (2007), TGRS 45(10), eqs. 12 to 15"
+    paper = "Aiazzi, Baronti and Selva (2007), TGRS 45(10)"
 
     def fit(self, scene: Scene) -> Affine:
         """Regress at MS scale (with intercept), project at PAN scale. PAN keeps its own contrast."""

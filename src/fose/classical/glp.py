@@ -107,7 +107,7 @@ class MtfGlpFs(AdditiveGlp):
 
     name = "mtf-glp-fs"
     summary = "MTF-GLP with gains regressed at full scale"
-    paper = "Vivone, Restaino and Chanussot (2018), TIP 27(7), eq. 16"
+    paper = "Vivone, Restaino and Chanussot (2018), TIP 27(7)"
 
     def fit(self, scene: Scene) -> Injection:
         """Covariances with PAN at PAN scale; gain 0 where PAN and low_k have no positive covariance."""

@@ -13,6 +13,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 CONSTANT = 1e-6  # a standard deviation below this share of the mean is rounding, not detail
+AMPLIFICATION = 10.0  # a larger ratio of PAN to its low-pass, or to an intensity, is a division by almost nothing
 DEPENDENT = 1e-10  # an eigenvalue below this share of the largest is a linear dependence between bands
 
 
@@ -112,8 +113,13 @@ def combine(matrix: Matrix, images: Array) -> Array:
 
 
 def bounded_ratio(numerator: Array, denominator: Array, floor: float, otherwise: float = 1.0) -> Array:
-    """numerator / denominator, elementwise; `otherwise` where the denominator is not above a positive floor."""
+    """numerator / denominator, elementwise, within +-`AMPLIFICATION`; `otherwise` where the denominator is too small.
+
+    Too small is not above `floor`, which must be positive. The toolboxes have no bounds: where an intensity above
+    haze comes close to zero, as it does in the darkest pixels of a scene, theirs gives spikes of any size.
+    """
     ratio = np.maximum(denominator, floor)
     np.divide(numerator, ratio, out=ratio)
+    np.clip(ratio, -AMPLIFICATION, AMPLIFICATION, out=ratio)
     np.copyto(ratio, otherwise, where=denominator <= floor)
     return ratio
