@@ -23,7 +23,8 @@ from fose.ops.shift import UNKNOWN, Shift, combine, estimate_shift, significant
 
 Array = NDArray[np.float64]
 WINDOW = 256
-KNOWN = {  # rows/cols in PAN pixels, from the data's index; our sign, except (PAN): how far PAN is off, the opposite sign
+# Rows/cols in PAN pixels, from the data's index; our sign, except (PAN): how far PAN is off, the opposite sign.
+KNOWN = {
     "qb_decri": "+.25/-.50",
     "qb_psdata3": "+.50/+.50",
     "ik_vitale": "-.50/-.50",

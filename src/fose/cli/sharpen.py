@@ -17,7 +17,7 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
 @click.option(
     "--resampling",
     "-r",
-    default="lanczos6",
+    default="lanczos",
     show_default=True,
     metavar="NAME",
     help="MS interpolation: nearest, bilinear, cubic, lanczos, lanczos6.",

@@ -38,7 +38,7 @@ class Options:
     """What the user may choose; the defaults are the command line's."""
 
     bands: Sequence[int] | None = None
-    resampling: str = "lanczos6"
+    resampling: str = "lanczos"
     extent: str = "intersection"
     driver: str = "GTiff"
     creation: Mapping[str, str] = field(default_factory=dict)
