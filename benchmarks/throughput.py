@@ -135,9 +135,8 @@ def main() -> None:
                 runs[key].append(timed(command, folder / "out.tif"))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     cores = len(os.sched_getaffinity(0))
-    print(
-        f"{platform.processor() or platform.machine()}, {cores} cores, fose {commit}, {chosen.size}² PAN, uint16, ratio 4"
-    )
+    machine = platform.processor() or platform.machine()
+    print(f"{machine}, {cores} cores, commit {commit}, {chosen.size}² PAN, uint16, ratio 4")
     print(table(chosen.size, runs))
 
 

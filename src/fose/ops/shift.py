@@ -35,6 +35,9 @@ _HANN_VARIANCE = 2.25  # a 2-D Hann window correlates neighbouring coefficients:
 _MODEL_ERROR = 0.05  # PAN pixels: what bands misregistered among themselves and unequal contrast do to one window
 _MISSING_ERROR = 0.5  # PAN pixels per share of missing pixels: their fill does not move with the image
 
+# Standard errors: a window's own, plus the 0.05 px that they never go below, seldom lies further off (0.2 % by chance).
+_AGREE = 3.5
+
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
@@ -236,6 +239,22 @@ def _weighted_median(value: Floats, weight: Floats) -> float:
     order = np.argsort(value)
     reached = np.cumsum(weight[order])
     return float(value[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def agreement(shifts: Iterable[Shift], centre: Shift) -> float:
+    """Share of the windows that know something which lie within three of their own standard errors of `centre`.
+
+    Windows disagree where no single shift is right: clouds seen at another moment, relief seen from another angle.
+    1 where no window knows anything.
+    """
+    known = [shift for shift in shifts if shift.known]
+    if not known:
+        return 1.0
+    distance = [
+        math.hypot((shift.rows - centre.rows) / shift.rows_se, (shift.cols - centre.cols) / shift.cols_se)
+        for shift in known
+    ]
+    return sum(sigmas <= _AGREE for sigmas in distance) / len(known)
 
 
 def significant(shift: Shift) -> bool:

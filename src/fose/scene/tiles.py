@@ -146,11 +146,11 @@ class SceneTile:
         return image[(..., *self.core_window.within(self.pan_window))]
 
     def samples(self, *images: Array) -> Array:
-        """Own valid PAN pixels, (channels, n) float64."""
+        """Own valid PAN pixels, (channels, n)."""
         return _select(self.core(stack(images)), self.valid_core(any_band=True))
 
     def ms_samples(self, *images: Array) -> Array:
-        """Own valid MS pixels, (channels, n) float64: those whose centre's PAN pixel lies in the core."""
+        """Own valid MS pixels, (channels, n): those whose centre's PAN pixel lies in the core."""
         own = self._own_ms()
         window = own.within(self.ms_window)
         valid = None if self.ms_valid is None else np.asarray(self.ms_valid[(slice(None), *window)].all(axis=0))
@@ -192,8 +192,7 @@ class SceneTile:
 
 
 def _select(image: Array, valid: Valid | None) -> Array:
-    chosen = image.reshape(len(image), -1) if valid is None else image[:, valid]
-    return chosen.astype(np.float64)
+    return image.reshape(len(image), -1) if valid is None else image[:, valid]
 
 
 def _per_gain(low: Callable[[float], Array], gains: Sequence[float] | Array) -> Array:
