@@ -15,6 +15,7 @@ from fose.data import Sample
 from fose.ops.resample import KERNELS
 from fose.runtime.features import Features, features, measure, residual
 from fose.scene.grid import array_pair
+from fose.scene.register import register
 from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.tiles import Window
 from fose.sharpener import Array
@@ -57,7 +58,8 @@ def sample_scene(sample: Sample, pool: ThreadPoolExecutor) -> JoinedScene:
 
 def entry(sample: Sample, pool: ThreadPoolExecutor, base: bool) -> Entry | None:
     """Features of a whole sample; None where it shows nothing (no spread, no detail)."""
-    scene = sample_scene(sample, pool)
+    # As when sharpening: what registration takes out, the network need not learn to live with.
+    scene, _ = register(sample_scene(sample, pool), "auto", "ms")
     fit = measure(scene)
     if not (fit.detail > 0 and (fit.std > 0).all()):
         return None
