@@ -19,6 +19,7 @@ from fose.nn.layers import (
     conv,
     fold,
     over_bands,
+    to_bands,
     unfold,
 )
 from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
@@ -80,4 +81,4 @@ class Denoiser(nn.Module):
         shared, each, vector = self.start(noisy, time, inputs)
         for block in self.blocks:
             shared, each = block(shared, each, vector, bands)
-        return unfold(self.out(each)).unflatten(0, (-1, bands)).squeeze(2)
+        return to_bands(unfold(self.out(each)), bands)

@@ -2,7 +2,19 @@
 
 from torch import Tensor, nn
 
-from fose.nn.layers import CELL, Condition, Embedding, Residual, activation, band_mean, conv, fold, over_bands, unfold
+from fose.nn.layers import (
+    CELL,
+    Condition,
+    Embedding,
+    Residual,
+    activation,
+    band_mean,
+    conv,
+    fold,
+    over_bands,
+    to_bands,
+    unfold,
+)
 from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
 
 
@@ -48,4 +60,4 @@ class EndToEnd(nn.Module):
         image, vector = self.start(inputs)
         for block in self.blocks:
             image = block(image, vector, bands)
-        return unfold(self.out(image)).unflatten(0, (-1, bands)).squeeze(2)
+        return to_bands(unfold(self.out(image)), bands)

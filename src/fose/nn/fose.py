@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fose.nn.denoiser import Denoiser
 from fose.nn.end_to_end import EndToEnd
-from fose.nn.layers import CELL, activation, conv, unfold, zeroed
+from fose.nn.layers import CELL, activation, conv, to_bands, unfold, zeroed
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 
@@ -42,7 +42,7 @@ class Fose(nn.Module):
         self.output = EnsembleBlock(widths, hidden, 2 * CELL)
 
     def parts(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
-        """x0 of the denoiser and of the end-to-end network on the folded grid, and the output block's (N C, 32, h, w)."""
+        """On the folded grid: x0 of the denoiser, x0 of the end-to-end network, and what the output block says."""
         noisy = torch.zeros_like(inputs[1][:, :, 0])
         bands = noisy.shape[1]
         shared, each, vector = self.denoiser.start(noisy, torch.ones_like(noisy[:, 0, 0, 0]), inputs)
@@ -64,4 +64,4 @@ class Fose(nn.Module):
         gate, correction = joint.chunk(2, dim=1)
         share = torch.sigmoid(gate)
         folded = share * one + (1 - share) * two + correction
-        return unfold(folded).unflatten(0, (-1, bands)).squeeze(2)
+        return to_bands(unfold(folded), bands)

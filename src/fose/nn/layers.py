@@ -25,9 +25,14 @@ def over_bands(shared: Tensor, bands: int) -> Tensor:
     return shared.repeat_interleave(bands, dim=0)
 
 
+def to_bands(image: Tensor, bands: int) -> Tensor:
+    """(N C, 1, H, W) -> (N, C, H, W)."""
+    return image.reshape(-1, bands, *image.shape[2:])
+
+
 def band_mean(image: Tensor, bands: int) -> Tensor:
     """Mean over the band axis, the only way bands meet: (N C, ...) -> (N, ...). Their order cannot matter."""
-    return image.unflatten(0, (-1, bands)).mean(dim=1)
+    return image.reshape(-1, bands, *image.shape[1:]).mean(dim=1)
 
 
 def conv(channels: int, out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
@@ -79,9 +84,9 @@ class AdaptiveConv(nn.Module):
     def forward(self, image: Tensor, spatial: Tensor, bands: int) -> Tensor:
         """image (N C, width, h, w), spatial (N, S, h, w) -> correction of image's shape, zero at the start."""
         height, width = image.shape[-2:]
-        kernel = over_bands(self.predict(spatial), bands).unflatten(1, (self.kernels, 1, 9))
-        grouped = functional.pad(image, (1, 1, 1, 1)).unflatten(1, (self.kernels, -1))
-        total = torch.zeros_like(image).unflatten(1, (self.kernels, -1))
+        kernel = over_bands(self.predict(spatial), bands).reshape(-1, self.kernels, 1, 9, height, width)
+        grouped = functional.pad(image, (1, 1, 1, 1)).reshape(len(image), self.kernels, -1, height + 2, width + 2)
+        total = torch.zeros_like(grouped[..., :height, :width])
         for tap in range(9):
             row, col = divmod(tap, 3)
             total = total + kernel[:, :, :, tap] * grouped[..., row : row + height, col : col + width]
@@ -100,7 +105,8 @@ class Condition(nn.Module):
     def forward(self, image: Tensor, vector: Tensor) -> Tensor:
         """image (N, width, h, w), vector (N, size)."""
         scale, shift = self.project(vector)[:, :, None, None].chunk(2, dim=1)
-        return image * (1 + scale) + shift
+        conditioned: Tensor = image * (1 + scale) + shift
+        return conditioned
 
 
 class Embedding(nn.Module):
@@ -119,7 +125,8 @@ class Embedding(nn.Module):
             if time is None:
                 raise ValueError("expected a time for a timed embedding, found none")
             inputs = torch.cat([conditions, _waves(time, self.size)], dim=1)
-        return activation(self.second(activation(self.first(inputs))))
+        embedded: Tensor = self.second(activation(self.first(inputs)))
+        return activation(embedded)
 
 
 def _waves(time: Tensor, size: int) -> Tensor:

@@ -32,7 +32,10 @@ class Stage(Protocol):
 
     name: str
     recipe: StageRecipe
-    model: nn.Module
+
+    @property
+    def model(self) -> nn.Module:
+        """The network, on the device that the loop chose."""
 
     def prepare(self, bank: Bank, progress: Callable[[int, int], None]) -> None:
         """Whatever must be computed once before the first step."""
@@ -89,6 +92,11 @@ class _Base:
         return self.model.parameters()
 
 
+def l1(predicted: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference, in float32."""
+    return (predicted.float() - wanted).abs().mean()
+
+
 def at_end(model: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """A denoiser evaluated once at t = T from x_T = 0: the student's prediction, deterministic."""
     start = torch.zeros_like(inputs[1][:, :, 0])
@@ -114,11 +122,11 @@ class Diffusion(_Base):
         level = self.abar[time].to(clean.device)[:, None, None, None]
         noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
         predicted = self.model(noisy, time.to(clean) / (len(self.abar) - 1), batch.inputs)
-        return (predicted - clean).abs().mean()
+        return l1(predicted, clean)
 
     def error(self, batch: Batch) -> Tensor:
         """The undistilled network evaluated once at T: the zero point of the distillation."""
-        return (at_end(self.model, batch.inputs) - batch.clean).abs().mean()
+        return l1(at_end(self.model, batch.inputs), batch.clean)
 
 
 def sample_mean(model: nn.Module, batch: Batch, steps: int, draws: int, seed: int) -> Tensor:
@@ -167,12 +175,12 @@ class OneStep(_Base):
         """L1 to the target on fresh patches plus weighted L1 to the teacher on a cached batch."""
         known, result = self.cached[step % len(self.cached)]
         predicted = at_end(self.model, known.to(batch.clean.device).inputs)
-        distance = (predicted - result.to(predicted.device)).abs().mean()
+        distance = l1(predicted, result.to(predicted.device))
         return self.error(batch) + self.whole.teacher_weight * distance
 
     def error(self, batch: Batch) -> Tensor:
         """L1 of the one-step prediction."""
-        return (at_end(self.model, batch.inputs) - batch.clean).abs().mean()
+        return l1(at_end(self.model, batch.inputs), batch.clean)
 
 
 class Plain(_Base):
@@ -189,7 +197,7 @@ class Plain(_Base):
 
     def error(self, batch: Batch) -> Tensor:
         """L1."""
-        return (self.model(batch.inputs) - batch.clean).abs().mean()
+        return l1(self.model(batch.inputs), batch.clean)
 
 
 class Fusion(_Base):
@@ -218,4 +226,4 @@ class Fusion(_Base):
 
     def error(self, batch: Batch) -> Tensor:
         """L1."""
-        return (self.model(batch.inputs) - batch.clean).abs().mean()
+        return l1(self.model(batch.inputs), batch.clean)
