@@ -10,7 +10,6 @@ import numpy as np
 
 from fose.data.sample import Array
 from fose.data.sources import Pixels, Source
-from fose.errors import InputError
 from fose.ops.resample import KERNELS, AxisMap, Kernel, resample
 
 Rng = np.random.Generator
@@ -61,16 +60,20 @@ class Crop:
         return slice(0, self.shape[0]), slice(0, self.shape[1])
 
 
+def spare(available: tuple[int, ...], ratio: int, least: int) -> float:
+    """How many times larger an image is than a crop of `least` pixels a side with its context; below 1: too small."""
+    unit = 4 * ratio
+    return min(available) / (ceil(least / unit) * unit + unit)
+
+
 def place(available: tuple[int, ...], ratio: int, largest: int, rng: Rng) -> Crop:
     """A random place for a target of whole 4 x 4 MS pixels, with two MS pixels of context on each side.
 
-    available: rows and columns of the image; ratio: target pixels per MS pixel; largest: side of a target, pixels.
-    InputError where the image is too small.
+    available: rows and columns of the image, at least 8 MS pixels; ratio: target pixels per MS pixel; largest: side
+    of a target in pixels, at least 4 MS pixels.
     """
     margin, unit = 2 * ratio, 4 * ratio
     shape = [min(largest, size - 2 * margin) // unit * unit for size in available]
-    if min(shape) <= 0:
-        raise InputError(f"expected an image of at least {unit + 2 * margin} pixels a side, found {available}")
     first = [int(rng.integers(margin, size - margin - n + 1)) for size, n in zip(available, shape, strict=True)]
     return Crop((first[0], first[1]), (shape[0], shape[1]), margin)
 

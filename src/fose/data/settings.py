@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
+from fose.errors import InputError
+
 
 @dataclass(frozen=True)
 class Settings:
-    """How strongly samples are varied; the defaults train, zeros give pure degradation."""
+    """How strongly samples are varied; the defaults train, zeros give pure degradation.
+
+    Raises InputError unless a target of `size` pixels holds `least` pixels and four MS pixels at every ratio.
+    """
 
     size: int = 256  # largest side of a target, pixels
-    least: int = 96  # side that softer images keep when they are shrunk, pixels
+    least: int = 64  # smallest side, pixels: smaller images are not shrunk and take part at low ratios only
     ratios: tuple[int, ...] = (2, 3, 4, 4, 4, 5, 6)
     shrink_probability: float = 0.7  # of an image without PAN being made smaller, and so sharper
     shift_probability: float = 0.5  # of PAN lying off the declared grid
@@ -20,3 +25,8 @@ class Settings:
     nonlinearity: float = 0.15  # PAN's largest exponent off 1, in one sample of three
     field: float = 0.06  # largest relative change of PAN's band weights across the image
     subsets: bool = True  # some of the bands in any order; else all as stored
+
+    def __post_init__(self) -> None:
+        needed = max(self.least, 4 * max(self.ratios))
+        if self.size < needed:
+            raise InputError(f"size: expected targets of at least {needed} pixels a side, found {self.size}")

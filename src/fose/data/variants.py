@@ -14,11 +14,12 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, turned, with_context
+from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, spare, turned, with_context
 from fose.data.sample import Array, Sample
 from fose.data.settings import Settings
 from fose.data.simulated import pan_mix, radiometry, through_optics
 from fose.data.sources import Pixels, Source
+from fose.errors import InputError
 from fose.ops.mtf import gaussian_sigma
 from fose.ops.resample import AxisMap, gaussian, resample
 from fose.sensor_table import GENERIC_GAIN, GENERIC_PAN_GAIN
@@ -46,9 +47,10 @@ class _Fine:
 def variant(source: Source, rng: Rng, settings: Settings) -> Sample:
     """One sample from a source, random but for the state of `rng`.
 
-    Target sides are multiples of four MS pixels, at most `settings.size`. InputError where the source is too small.
+    Target sides are multiples of four MS pixels, between `settings.least` and `settings.size`.
+    InputError where the source is too small.
     """
-    ratio = int(rng.choice(settings.ratios))
+    ratio = _ratio(source, rng, settings)
     view = turned(source, rng)
     if view.pan is None:
         fine = _made_up(view.ms, source.wavelengths, ratio, rng, settings)
@@ -74,6 +76,17 @@ def variant(source: Source, rng: Rng, settings: Settings) -> Sample:
     )
 
 
+def _ratio(source: Source, rng: Rng, settings: Settings) -> int:
+    size = source.ms.shape[1:]
+    possible = [ratio for ratio in settings.ratios if spare(size, ratio, settings.least) >= 1]
+    if not possible:
+        raise InputError(
+            f"{source.name}: expected an image that holds targets of {settings.least} pixels a side with their "
+            f"surroundings at one of the ratios {settings.ratios}, found {size[0]}x{size[1]} pixels"
+        )
+    return int(rng.choice(possible))
+
+
 def is_flat(sample: Sample, least: float) -> bool:
     """Whether some band of the target hardly varies: a standard deviation below `least` DN teaches rounding only."""
     return bool((sample.target.std(axis=(1, 2)) < least).any())
@@ -93,9 +106,9 @@ def _wald(view: View, pan: Pixels, pan_ratio: float, ratio: int, rng: Rng, setti
 
 def _made_up(image: Pixels, wavelengths: tuple[float | None, ...], ratio: int, rng: Rng, settings: Settings) -> _Fine:
     """A made-up sensor's view of a multi-band image, which is mostly shrunk, up to twice, to sharpen its spectrum."""
-    room = min(image.shape[1:]) / (settings.least + 4 * ratio)
-    shrink = rng.uniform(1, min(max(room, 1), 2)) if rng.random() < settings.shrink_probability else 1.0
-    crop = place(tuple(floor(size / shrink) for size in image.shape[1:]), ratio, settings.size, rng)
+    room = spare(image.shape[1:], ratio, settings.least)
+    shrink = rng.uniform(1, min(room, 2)) if rng.random() < settings.shrink_probability else 1.0
+    crop = place(tuple(floor(size / shrink + 1e-9) for size in image.shape[1:]), ratio, settings.size, rng)
     bands, full = radiometry(with_context(image, crop) if shrink == 1 else shrunk(image, crop, shrink), rng)
     mixed = pan_mix(bands, wavelengths, rng, settings)
     pan = through_optics(mixed, crop, _pan_shift(rng, settings), rng.uniform(*PAN_SIGMA))
