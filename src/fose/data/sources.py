@@ -60,7 +60,7 @@ class Source:
         for image in (self.ms, self.pan):
             if image is not None:
                 digest.update(f"{image.dtype.str}{image.shape}".encode())
-                digest.update(np.ascontiguousarray(image))
+                digest.update(np.ascontiguousarray(image).data)
         return digest.hexdigest()
 
 

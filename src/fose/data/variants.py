@@ -8,216 +8,112 @@ Geometry: the target's pixel i has index i. An MS pixel j is centred at ``phase 
 both axes, to the sub-pixel, whatever the crop. Only what the sample needs is read and degraded.
 """
 
-from dataclasses import dataclass
-from math import ceil, floor
+from dataclasses import dataclass, replace
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, spare, turned, with_context
 from fose.data.sample import Array, Sample
+from fose.data.settings import Settings
+from fose.data.simulated import pan_mix, radiometry, through_optics
 from fose.data.sources import Pixels, Source
 from fose.errors import InputError
 from fose.ops.mtf import gaussian_sigma
-from fose.ops.resample import KERNELS, AxisMap, Kernel, gaussian, resample
+from fose.ops.resample import AxisMap, gaussian, resample
 from fose.sensor_table import GENERIC_GAIN, GENERIC_PAN_GAIN
 
-Rng = np.random.Generator
-Point = tuple[float, float]
-
-RATIOS = (2, 3, 4, 4, 4, 5, 6)
-BITS = (8, 10, 11, 11, 12, 16)
-PAN_NIR = (0.1, 2.0, 4.0)  # Dirichlet weight of the infrared in PAN: Landsat 8, the usual, IKONOS and QuickBird
-LEAST_SHARP_PAN = 0.25  # pixels: a Gaussian below this sigma is one pixel wide
-NIR, BLUE = 700.0, 500.0  # nm: infrared begins, blue ends
+MS_GAIN = (0.18, 0.42)  # true MTF gains at the MS Nyquist frequency
+PAN_GAIN = (0.08, 0.55)  # true MTF gain of a real PAN brought to the MS grid: from blurred to slightly aliased
+PAN_SIGMA = (0.0, 0.7)  # pixels: optics of a made-up PAN
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How strongly samples are varied; the defaults train, zeros give pure degradation."""
+class _Fine:
+    """PAN and the sharp bands before the MS is degraded."""
 
-    size: int = 256  # largest side of a target, pixels
-    least: int = 96  # side that softer images keep when they are shrunk, pixels
-    ratios: tuple[int, ...] = RATIOS
-    shift_probability: float = 0.5  # of PAN lying off the declared grid
-    shift: float = 0.5  # at most so many PAN pixels on each axis
-    band_shift_probability: float = 0.3  # of MS bands lying off each other
-    band_shift: float = 0.1  # standard deviation, PAN pixels
-    noise_probability: float = 0.5
-    noise: float = 0.02  # at most, in standard deviations of a band
-    nonlinearity: float = 0.15  # PAN's largest exponent off 1, in one sample of three
-    field: float = 0.06  # largest relative change of PAN's band weights across the image
-    subsets: bool = True  # some of the bands in any order; else all as stored
-
-
-@dataclass(frozen=True)
-class _View:
-    """A source seen from one of eight sides: arrays are views, the phase follows."""
-
-    ms: Pixels
-    pan: Pixels | None
-    phase: Point
-
-
-@dataclass(frozen=True)
-class _Crop:
-    """A target's place in an image: first pixel (row, column), side lengths, and context kept around it, in pixels."""
-
-    first: tuple[int, int]
-    shape: tuple[int, int]
+    pan: Array  # (H, W)
+    bands: Array  # (C, H + 2 margin, W + 2 margin)
     margin: int
 
     @property
-    def window(self) -> tuple[slice, slice]:
-        return slice(0, self.shape[0]), slice(0, self.shape[1])
+    def target(self) -> Array:
+        """(C, H, W), without the context."""
+        height, width = self.pan.shape
+        return self.bands[:, self.margin : self.margin + height, self.margin : self.margin + width]
 
 
 def variant(source: Source, rng: Rng, settings: Settings) -> Sample:
     """One sample from a source, random but for the state of `rng`.
 
-    Target sides are multiples of four MS pixels, at most `settings.size`. InputError where the source is too small.
+    Target sides are multiples of four MS pixels, between `settings.least` and `settings.size`.
+    InputError where the source is too small.
     """
-    ratio = int(rng.choice(settings.ratios))
-    view = _turned(source, rng)
-    if source.pan is None:
-        target, pan, work, margin = _simulated(source, view, ratio, rng, settings)
+    ratio = _ratio(source, rng, settings)
+    view = turned(source, rng)
+    if view.pan is None:
+        fine = _made_up(view.ms, source.wavelengths, ratio, rng, settings)
     else:
-        target, pan, work, margin = _wald(source, view, ratio, rng, settings)
-    bands = _subset(len(target), rng) if settings.subsets else np.arange(len(target))
-    target, work = target[bands], work[bands]
+        fine = _wald(view, view.pan, source.ratio, ratio, rng, settings)
+    chosen = _subset(len(fine.bands), rng) if settings.subsets else np.arange(len(fine.bands))
+    fine = replace(fine, bands=fine.bands[chosen])
     phase = _phase(ratio, rng)
-    common = rng.uniform(0.2, 0.4)
-    gains = np.clip(common + rng.normal(0, 0.03, len(bands)), 0.18, 0.42)
-    ms = _low_resolution(work, margin, target.shape[1:], ratio, phase, gains, rng, settings)
+    gains = _true_gains(len(chosen), rng)
+    pan, ms = fine.pan, _low_resolution(fine, ratio, phase, gains, rng, settings)
     if rng.random() < settings.noise_probability:
         pan, ms = _noisy(pan, rng, settings), _noisy(ms, rng, settings)
     return Sample(
-        pan=np.maximum(np.rint(pan), 0).astype(np.float32),
-        ms=np.maximum(np.rint(ms), 0).astype(np.float32),
-        target=np.asarray(target, np.float32),
+        pan=_whole_numbers(pan),
+        ms=_whole_numbers(ms),
+        target=np.ascontiguousarray(fine.target),
         ratio=float(ratio),
         phase=phase,
         gains=_declared(gains, rng),
         pan_gain=GENERIC_PAN_GAIN,
-        wavelengths=tuple(source.wavelengths[band] for band in bands),
+        wavelengths=tuple(source.wavelengths[band] for band in chosen),
         name=source.name,
     )
 
 
-def _turned(source: Source, rng: Rng) -> _View:
-    """One of the eight flips and quarter turns."""
-    ms, pan = source.ms, source.pan
-    corner = list(source.phase)
-    for axis in (0, 1):
-        if rng.random() < 0.5:
-            ms = np.flip(ms, axis + 1)
-            if pan is not None:
-                corner[axis] = pan.shape[axis] - source.ratio * ms.shape[axis + 1] - corner[axis]
-                pan = np.flip(pan, axis)
-    if rng.random() < 0.5:
-        ms, corner = ms.transpose(0, 2, 1), corner[::-1]
-        pan = None if pan is None else pan.T
-    return _View(ms, pan, (corner[0], corner[1]))
+def _ratio(source: Source, rng: Rng, settings: Settings) -> int:
+    size = source.ms.shape[1:]
+    possible = [ratio for ratio in settings.ratios if spare(size, ratio, settings.least) >= 1]
+    if not possible:
+        raise InputError(
+            f"{source.name}: expected an image that holds targets of {settings.least} pixels a side with their "
+            f"surroundings at one of the ratios {settings.ratios}, found {size[0]}x{size[1]} pixels"
+        )
+    return int(rng.choice(possible))
 
 
-def _crop(available: tuple[int, ...], ratio: int, rng: Rng, settings: Settings) -> _Crop:
-    """A random place for a target of whole 4 x 4 MS pixels, with two MS pixels of context where the image has them."""
-    margin, unit = 2 * ratio, 4 * ratio
-    shape = [min(settings.size, size - 2 * margin) // unit * unit for size in available]
-    if min(shape) <= 0:
-        raise InputError(f"expected an image of more than {unit + 2 * margin} pixels a side, found {available}")
-    first = [int(rng.integers(margin, size - margin - n + 1)) for size, n in zip(available, shape, strict=True)]
-    return _Crop((first[0], first[1]), (shape[0], shape[1]), margin)
+def is_flat(sample: Sample, least: float) -> bool:
+    """Whether some band of the target hardly varies: a standard deviation below `least` DN teaches rounding only."""
+    return bool((sample.target.std(axis=(1, 2)) < least).any())
 
 
-def _wald(source: Source, view: _View, ratio: int, rng: Rng, settings: Settings) -> tuple[Array, Array, Array, int]:
-    """Target, PAN, and the target with its context, from a real pair: PAN degraded onto the MS grid."""
-    assert view.pan is not None
-    crop = _crop(view.ms.shape[1:], ratio, rng, settings)
-    work = _with_context(view.ms, crop)
-    sigma = gaussian_sigma(rng.uniform(0.08, 0.55), source.ratio)
-    shift = _pan_shift(rng, settings)
-    axes = [
-        AxisMap(corner + source.ratio * (first + 0.5) - 0.5, source.ratio).shifted(-moved)
-        for corner, first, moved in zip(view.phase, crop.first, shift, strict=True)
-    ]
-    pan = _read_resampled(view.pan[None], crop.shape, (axes[0], axes[1]), gaussian(sigma))[0]
-    return _inside(work, crop), pan, work, crop.margin
-
-
-def _simulated(
-    source: Source, view: _View, ratio: int, rng: Rng, settings: Settings
-) -> tuple[Array, Array, Array, int]:
-    """Target, PAN, and the target with its context, from a multi-band image, shrunk up to twice to sharpen it."""
-    room = min(view.ms.shape[1:]) / (settings.least + 4 * ratio)
-    shrink = rng.uniform(1, min(max(room, 1.0), 2.0)) if rng.random() < 0.7 else 1.0
-    crop = _crop(tuple(floor(size / shrink) for size in view.ms.shape[1:]), ratio, rng, settings)
-    work = _with_context(view.ms, crop) if shrink == 1 else _shrunk(view.ms, crop, shrink)
-    work, full = _radiometry(work, rng)
-    mixed = _mix(work, source.wavelengths, rng, settings)
-    moved = _moved_pan(mixed, crop, _pan_shift(rng, settings), rng.uniform(0, 0.7))
-    gain, offset = rng.uniform(0.6, 1.4), rng.uniform(0, 0.05) * full
-    return _inside(work, crop), gain * moved + offset, work, crop.margin
-
-
-def _with_context(image: Pixels, crop: _Crop) -> Array:
+def _wald(view: View, pan: Pixels, pan_ratio: float, ratio: int, rng: Rng, settings: Settings) -> _Fine:
+    """A real pair: PAN brought to the MS grid by its own ratio, somewhat off it."""
+    crop = place(view.ms.shape[1:], ratio, settings.size, rng)
+    kernel = gaussian(gaussian_sigma(rng.uniform(*PAN_GAIN), pan_ratio))
     rows, cols = (
-        slice(first - crop.margin, first + n + crop.margin) for first, n in zip(crop.first, crop.shape, strict=True)
+        AxisMap(corner + pan_ratio * (first + 0.5) - 0.5, pan_ratio).shifted(-moved)
+        for corner, first, moved in zip(view.phase, crop.first, _pan_shift(rng, settings), strict=True)
     )
-    return np.asarray(image[:, rows, cols], np.float32)
+    low = read_resampled(pan[None], crop.shape, (rows, cols), kernel)[0]
+    return _Fine(low, with_context(view.ms, crop), crop.margin)
 
 
-def _inside(work: Array, crop: _Crop) -> Array:
-    m = crop.margin
-    return work[:, m : m + crop.shape[0], m : m + crop.shape[1]]
-
-
-def _shrunk(image: Pixels, crop: _Crop, factor: float) -> Array:
-    """The crop with its context from an image made `factor` times smaller, without aliasing, never negative."""
-    lanczos = KERNELS["lanczos"]
-    kernel = Kernel("shrink", lanczos.radius * factor, lambda t: lanczos.weight(t / factor))
-    axes = [AxisMap(factor * (first - crop.margin + 0.5) - 0.5, factor) for first in crop.first]
-    shape = (crop.shape[0] + 2 * crop.margin, crop.shape[1] + 2 * crop.margin)
-    return np.maximum(_read_resampled(image, shape, (axes[0], axes[1]), kernel), 0)
-
-
-def _read_resampled(image: Pixels, shape: tuple[int, int], axes: tuple[AxisMap, AxisMap], kernel: Kernel) -> Array:
-    """Resample (C, H, W) onto `shape` outputs from index 0, converting only the pixels that are needed."""
-    reach = ceil(kernel.radius) + 1
-    spans = [
-        (max(0, floor(axis.start) - reach), min(size, ceil(float(axis.position(n - 1))) + reach + 1))
-        for axis, n, size in zip(axes, shape, image.shape[1:], strict=True)
-    ]
-    part = np.asarray(image[:, slice(*spans[0]), slice(*spans[1])], np.float32)
-    return resample(part, (spans[0][0], spans[1][0]), (slice(0, shape[0]), slice(0, shape[1])), axes, kernel)
-
-
-def _radiometry(work: Array, rng: Rng) -> tuple[Array, float]:
-    """The image in another sensor's DN, each band with its own gain and haze; and that sensor's full scale."""
-    bands = (len(work), 1, 1)
-    peak = max(float(work.max()), 1.0)
-    changed = work * rng.uniform(0.7, 1.3, bands) + peak * rng.uniform(0, 0.15, bands)
-    full = 2.0 ** int(rng.choice(BITS)) - 1
-    return np.asarray(changed * (full * rng.uniform(0.4, 1.0) / changed.max()), np.float32), full
-
-
-def _mix(work: Array, wavelengths: tuple[float | None, ...], rng: Rng, settings: Settings) -> Array:
-    """(H, W) PAN before its optics: bands in random positive shares that drift slowly across the image."""
-    nir = rng.choice(PAN_NIR)
-    strength = [2.0 if nm is None else nir if nm > NIR else 1.0 if nm < BLUE else 2.0 for nm in wavelengths]
-    shares = rng.dirichlet(strength).astype(np.float32)[:, None, None]
-    pan = np.sum(shares * (1 + settings.field * _smooth_field(work.shape, rng)) * work, axis=0)
-    if settings.nonlinearity and rng.random() < 1 / 3:
-        level = max(float(pan.max()), 1.0)
-        exponent = 1 + rng.uniform(-settings.nonlinearity, settings.nonlinearity)
-        pan = level * (pan / level) ** np.float32(exponent)
-    return np.asarray(pan, np.float32)
-
-
-def _smooth_field(shape: tuple[int, ...], rng: Rng) -> Array:
-    """(C, H, W) float32 noise that changes over a third of the image, mostly within 1 of zero."""
-    coarse = rng.uniform(-1, 1, (shape[0], 5, 5)).astype(np.float32)
-    axes = [AxisMap(0.5, 3 / size) for size in shape[1:]]
-    return resample(coarse, (0, 0), (slice(0, shape[1]), slice(0, shape[2])), (axes[0], axes[1]), KERNELS["cubic"])
+def _made_up(image: Pixels, wavelengths: tuple[float | None, ...], ratio: int, rng: Rng, settings: Settings) -> _Fine:
+    """A made-up sensor's view of a multi-band image, which is mostly shrunk, up to twice, to sharpen its spectrum."""
+    room = spare(image.shape[1:], ratio, settings.least)
+    shrink = rng.uniform(1, min(room, 2)) if rng.random() < settings.shrink_probability else 1.0
+    crop = place(tuple(floor(size / shrink + 1e-9) for size in image.shape[1:]), ratio, settings.size, rng)
+    bands, full = radiometry(with_context(image, crop) if shrink == 1 else shrunk(image, crop, shrink), rng)
+    mixed = pan_mix(bands, wavelengths, rng, settings)
+    pan = through_optics(mixed, crop, _pan_shift(rng, settings), rng.uniform(*PAN_SIGMA))
+    gain, offset = rng.uniform(0.6, 1.4), rng.uniform(0, 0.05) * full
+    return _Fine(gain * pan + offset, bands, crop.margin)
 
 
 def _pan_shift(rng: Rng, settings: Settings) -> Point:
@@ -226,19 +122,6 @@ def _pan_shift(rng: Rng, settings: Settings) -> Point:
         return 0.0, 0.0
     rows, cols = rng.uniform(-settings.shift, settings.shift, 2)
     return float(rows), float(cols)
-
-
-def _moved_pan(mixed: Array, crop: _Crop, shift: Point, sigma: float) -> Array:
-    """PAN of the crop after its optics (a Gaussian of `sigma` pixels) and a shift."""
-    origin = (-crop.margin, -crop.margin)
-    height, width = mixed.shape
-    window = slice(origin[0], origin[0] + height), slice(origin[1], origin[1] + width)
-    if shift != (0.0, 0.0):
-        axes = AxisMap(-shift[0], 1), AxisMap(-shift[1], 1)
-        mixed = resample(mixed, origin, window, axes, KERNELS["lanczos6"])
-    if sigma < LEAST_SHARP_PAN:
-        return _inside(mixed[None], crop)[0]
-    return resample(mixed, origin, crop.window, (AxisMap(0, 1), AxisMap(0, 1)), gaussian(sigma))
 
 
 def _subset(count: int, rng: Rng) -> NDArray[np.intp]:
@@ -260,40 +143,43 @@ def _phase(ratio: int, rng: Rng) -> Point:
     return float(rows), float(cols)
 
 
+def _true_gains(count: int, rng: Rng) -> NDArray[np.float64]:
+    """MTF gains of the bands: alike, with a little scatter."""
+    return np.clip(rng.uniform(0.2, 0.4) + rng.normal(0, 0.03, count), *MS_GAIN)
+
+
 def _low_resolution(
-    work: Array,
-    margin: int,
-    shape: tuple[int, ...],
-    ratio: int,
-    phase: Point,
-    gains: NDArray[np.float64],
-    rng: Rng,
-    settings: Settings,
+    fine: _Fine, ratio: int, phase: Point, gains: NDArray[np.float64], rng: Rng, settings: Settings
 ) -> Array:
     """(C, h, w): each band blurred by its own MTF and sampled at the phase, some a little off it."""
-    moved = np.zeros((len(work), 2))
+    moved = np.zeros((len(gains), 2))
     if rng.random() < settings.band_shift_probability:
         moved = rng.normal(0, settings.band_shift, moved.shape)
-    window = slice(0, shape[0] // ratio), slice(0, shape[1] // ratio)
-    corner = np.asarray(phase) + ratio / 2 - 0.5
-    return np.stack(
-        [
-            resample(
-                band,
-                (-margin, -margin),
-                window,
-                (AxisMap(corner[0] - rows, ratio), AxisMap(corner[1] - cols, ratio)),
-                gaussian(gaussian_sigma(float(gain), ratio)),
-            )
-            for band, gain, (rows, cols) in zip(work, gains, moved, strict=True)
-        ]
-    )
+    height, width = fine.pan.shape
+    window = slice(0, height // ratio), slice(0, width // ratio)
+    corners = np.asarray(phase) + ratio / 2 - 0.5 - moved
+    low = [
+        resample(
+            band,
+            (-fine.margin, -fine.margin),
+            window,
+            (AxisMap(row, ratio), AxisMap(col, ratio)),
+            gaussian(gaussian_sigma(float(gain), ratio)),
+        )
+        for band, gain, (row, col) in zip(fine.bands, gains, corners, strict=True)
+    ]
+    return np.stack(low)
+
+
+def _whole_numbers(image: Array) -> Array:
+    """DN as a sensor delivers them: integers, not negative."""
+    return np.maximum(np.rint(image), 0).astype(np.float32)
 
 
 def _noisy(image: Array, rng: Rng, settings: Settings) -> Array:
     """White noise of a random share of each band's spread."""
     level = rng.uniform(0, settings.noise) * image.std(axis=(-2, -1), keepdims=True)
-    return image + level * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.asarray(image + level * rng.standard_normal(image.shape, dtype=np.float32), np.float32)
 
 
 def _declared(gains: NDArray[np.float64], rng: Rng) -> Array:
@@ -301,8 +187,3 @@ def _declared(gains: NDArray[np.float64], rng: Rng) -> Array:
     if rng.random() < 0.5:
         return np.full(len(gains), GENERIC_GAIN, np.float32)
     return np.clip(gains + rng.normal(0, 0.03, len(gains)), 0.15, 0.45).astype(np.float32)
-
-
-def is_flat(sample: Sample, least: float) -> bool:
-    """Whether some band of the target hardly varies: a standard deviation below `least` DN teaches rounding only."""
-    return bool((sample.target.std(axis=(1, 2)) < least).any())
