@@ -117,7 +117,7 @@ def _cubic(x: Float64) -> Float64:
 
 
 def _triangle(x: Float64) -> Float64:
-    return np.maximum(1 - np.abs(x), 0.0)
+    return np.asarray(np.maximum(1 - np.abs(x), 0.0))
 
 
 def _box(x: Float64) -> Float64:

@@ -1,0 +1,14 @@
+"""What every classical method declares about itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base of the classical sharpeners: their fields are their options, their class variables describe them."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str]
+    halo: ClassVar[int] = 0  # MS pixels
