@@ -162,7 +162,9 @@ class SceneTile:
     def _own_ms(self) -> Window:
         def own(axis: AxisMap, span: slice, size: int) -> slice:
             # First MS pixel whose centre lies at or after a core edge; edges are half a PAN pixel before centres.
-            first, stop = (min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop))
+            first, stop = (
+                min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop)
+            )
             return slice(first, max(first, stop))
 
         rows = own(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0])
@@ -171,16 +173,16 @@ class SceneTile:
 
     def valid_core(self, any_band: bool = False) -> NDArray[np.bool_] | None:
         """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are."""
-        if self.pan_valid is None and self.ms_valid is None:
+        rows = _nearest(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0], self.ms_window.rows)
+        cols = _nearest(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1], self.ms_window.cols)
+        inside = (rows >= 0)[:, None] & (cols >= 0)  # beyond the MS nothing is known, however its edge is repeated
+        if self.pan_valid is None and self.ms_valid is None and inside.all():
             return None
-        valid = np.ones((1, *self.core_window.shape), bool)
+        valid = inside[None]
         if self.pan_valid is not None:
             valid = valid & self.core(self.pan_valid)
         if self.ms_valid is not None:
-            rows = _nearest(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0], self.ms_window.rows)
-            cols = _nearest(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1], self.ms_window.cols)
-            inside = (rows >= 0)[:, None] & (cols >= 0)
-            valid = valid & inside & self.ms_valid[:, rows][:, :, cols]
+            valid = valid & self.ms_valid[:, rows][:, :, cols]
         if any_band:
             return valid.all(axis=0)
         return np.broadcast_to(valid, (len(self.ms), *valid.shape[1:]))
@@ -205,9 +207,7 @@ def _per_gain(low: Callable[[float], Array], gains: Sequence[float] | Array) -> 
     return np.stack([unique[float(gain)] for gain in gains])
 
 
-def ordered_map(
-    function: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int
-) -> Iterator[T]:
+def ordered_map(function: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int) -> Iterator[T]:
     """Map in a pool, yielding results in order with at most `ahead` of them pending: bounded memory."""
     pending: deque[Future[T]] = deque()
     try:
