@@ -1,6 +1,5 @@
 """Synthetic scenes without symmetry, the smallest sharpeners, and files made of them (the `synth` fixture)."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -177,4 +176,4 @@ def load(path):
 
 def left_over(folder: Path) -> list[str]:
     """Everything in a folder, hidden files too."""
-    return sorted(os.listdir(folder))
+    return sorted(path.name for path in folder.iterdir())

@@ -162,8 +162,6 @@ def _in_tiles(scene: JoinedScene, sharpener: Sharpener, shape: tuple[int, int]) 
     return out
 
 
-def _reference(
-    pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess
-) -> NDArray[np.floating]:
+def _reference(pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess) -> NDArray[np.floating]:
     scene = classical.ReferenceScene(pan, ms, known.gains, known.pan_gain, known.wavelengths)
     return sharpener.apply(scene.tile, sharpener.fit(scene))

@@ -15,9 +15,7 @@ def fill_margin(reach: int) -> int:
     return int(2 ** ceil(log2(reach + 1)) - 1)
 
 
-def fill_missing(
-    image: NDArray[np.floating], valid: NDArray[np.bool_], reach: int
-) -> NDArray[np.floating]:
+def fill_missing(image: NDArray[np.floating], valid: NDArray[np.bool_], reach: int) -> NDArray[np.floating]:
     """Fill missing pixels up to at least `reach` pixels (Chebyshev) away from a valid one; beyond that, zero.
 
     image, valid: (h, w). Each pass looks at the eight neighbours 1, 2, 4, ... pixels away and averages those

@@ -15,7 +15,9 @@ from fose.scene.writer import check_target
 from fose.sharpener import Array
 
 NAME = "gdal-brovey"
-DESCRIPTION = "GDAL's weighted Brovey, computed by GDAL through a VRT: a yardstick (ignores grid phase and registration)"
+DESCRIPTION = (
+    "GDAL's weighted Brovey, computed by GDAL through a VRT: a yardstick (ignores grid phase and registration)"
+)
 RESAMPLINGS = {"nearest": "NearestNeighbour", "bilinear": "Bilinear", "cubic": "Cubic", "lanczos": "Lanczos"}
 EXTENTS = {"intersection": "Intersection", "pan": "None", "union": "Union"}
 

@@ -50,7 +50,9 @@ class Budget:
                     return cls(tile, count, ahead)
         smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo)
         least = int((smallest.computing + 3 * smallest.waiting) / (1 - CACHE_SHARE)) + 1
-        raise InputError(f"--memory: expected at least {least / 2**20:.0f} MB for this scene, found {memory / 2**20:.0f} MB")
+        raise InputError(
+            f"--memory: expected at least {least / 2**20:.0f} MB for this scene, found {memory / 2**20:.0f} MB"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,3 @@ def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int
     computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))
     waiting = int(pixels * 4 * (1 + 2 * ms) + tile[0] * tile[1] * bands * (itemsize + 4))
     return TileBytes(computing, waiting)
-

@@ -238,7 +238,9 @@ def _describe(handle: Any, path: str) -> RasterInfo:
         domains={name: handle.tags(ns=name) for name in domains},
         nodata=handle.nodata,
         has_alpha=len(keep) < handle.count,
-        has_mask=any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums),
+        has_mask=any(
+            MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums
+        ),
     )
 
 
@@ -298,4 +300,3 @@ def _named(files: Sequence[RasterInfo], file: int, band: int) -> BandInfo:
     if info.description is None and len(files) > 1:
         return BandInfo(Path(files[file].path).stem, info.colorinterp, info.scale, info.offset, info.unit, info.tags)
     return info
-

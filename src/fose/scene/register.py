@@ -74,7 +74,9 @@ def register(scene: JoinedScene, mode: str, reference: str) -> tuple[JoinedScene
     shift, windows = measure(scene)
     if not significant(shift):
         return scene, Registration(mode, shift, windows, None)
-    return scene.on(corrected(scene.pair, shift, reference)), Registration(mode, shift, windows, reference_moves(reference))
+    return scene.on(corrected(scene.pair, shift, reference)), Registration(
+        mode, shift, windows, reference_moves(reference)
+    )
 
 
 def reference_moves(reference: str) -> str:

@@ -117,7 +117,9 @@ def recognise(pan: Raster, ms: Raster, pair: GridPair, sensor: str | None) -> se
             count=len(bands),
             tags=_flat_tags(ms.info),
             filenames=[path for path, _ in ms.sources] if len(ms.paths) > 1 else ms.paths,
-            descriptions=[b.description or (b.colorinterp.name if b.colorinterp.name in colours else None) for b in bands],
+            descriptions=[
+                b.description or (b.colorinterp.name if b.colorinterp.name in colours else None) for b in bands
+            ],
             wavelengths=[sensors.wavelength_nm(band.tags) for band in bands],
             pan_tags=_flat_tags(pan.info),
             pan_filename=pan.paths[0],
@@ -169,15 +171,11 @@ def prepared(options: Options) -> Iterator[ExitStack]:
         yield stack
 
 
-def run(
-    opened: Opened, out: Path, sharpener: Sharpener, options: Options, progress: Progress | None = None
-) -> Report:
+def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progress: Progress | None = None) -> Report:
     """Register, fit, apply and write an opened pair."""
     clock = [time.perf_counter()]
     dtype = output_dtype(options.dtype, opened.ms.info.dtype)
-    budget = Budget.split(
-        options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo
-    )
+    budget = Budget.split(options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo)
     with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
         scene, registration = register(joined(opened, options, pool, budget.ahead), options.register, options.reference)
         clock.append(time.perf_counter())
