@@ -25,6 +25,7 @@ from fose.scene.reader import BandInfo, RasterInfo
 from fose.scene.tiles import Window
 
 BLOCK = 512
+FULL_DISK = 2**20  # bytes free, below which a failure to write is blamed on the disk
 DRIVERS = ("GTiff", "COG")
 # Errors that rasterio raises from writing: its own, GDAL's, and the operating system's.
 WRITE_ERRORS = (RasterioError, rasterio._err.CPLE_BaseError, OSError)
@@ -199,7 +200,7 @@ class OutputFile:
             if self.spec.missing.form in ("alpha", "mask"):
                 self._write_validity(place, np.ones(window.shape, bool) if valid is None else valid)
         except WRITE_ERRORS as error:
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first or _text(error)}") from error
+            raise OutputError(f"cannot write {self.spec.path}: {self._why(error)}") from error
 
     def _write_validity(self, place: RasterioWindow, valid: NDArray[np.bool_]) -> None:
         if self.spec.missing.form == "mask":
@@ -217,14 +218,14 @@ class OutputFile:
         except WRITE_ERRORS as failure:
             if isinstance(failure, OutputError):
                 raise
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first or _text(failure)}") from failure
+            raise OutputError(f"cannot write {self.spec.path}: {self._why(failure)}") from failure
         finally:
             self._abandon()
 
     def _seal(self) -> None:
         self._dataset.close()
         if self._errors.first:
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first}")
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
         _verify(self._part, self.spec.path)
         whole = self._part if self.spec.driver == "GTiff" else self._to_cog()
         with whole.open("rb+") as file:
@@ -253,9 +254,15 @@ class OutputFile:
         options = {"NUM_THREADS": str(self.spec.threads)} | defaults | given
         rasterio.shutil.copy(self._part, cog, driver="COG", **options)
         if self._errors.first:
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first}")
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
         _verify(cog, self.spec.path)
         return cog
+
+    def _why(self, error: BaseException | None = None) -> str:
+        """GDAL's first error, or Python's; both say "write error" of a full disk, so that is looked at first."""
+        if shutil.disk_usage(self.spec.path.parent).free < FULL_DISK:
+            return "no space left on device"
+        return self._errors.first or (_text(error) if error else "unknown error")
 
     def _abandon(self) -> None:
         """Close and remove whatever is left in the hidden folder."""
