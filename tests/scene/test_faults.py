@@ -181,7 +181,8 @@ def test_an_unreadable_input_block_is_named_and_nothing_is_written(synth, tmp_pa
 
 def script(pair, out, method="brovey", *options):
     return [
-        sys.executable, "-c", "import fose.cli; fose.cli.main()", "sharpen", *map(str, pair), str(out), "--method", method,
+        *(sys.executable, "-c", "import fose.cli; fose.cli.main()", "sharpen", *map(str, pair), str(out)),
+        "--method", method,
         "--register", "off", "--threads", "2", *options,
     ]  # fmt: skip
 
