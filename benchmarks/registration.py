@@ -23,7 +23,7 @@ from fose.ops.shift import UNKNOWN, Shift, combine, estimate_shift, significant
 
 Array = NDArray[np.float64]
 WINDOW = 256
-KNOWN = {  # rows/cols in PAN pixels, from the data's index; its sign is its own, see docs/registration.md
+KNOWN = {  # rows/cols, PAN pixels, from the data's index; our sign; (PAN): how far PAN is off, the opposite sign
     "qb_decri": "+.25/-.50",
     "qb_psdata3": "+.50/+.50",
     "ik_vitale": "-.50/-.50",
@@ -153,6 +153,44 @@ def table_simulated(data: Path) -> None:
             )
 
 
+def table_hard(data: Path) -> None:
+    """Table 1b: shifts up to beyond the search range, missing pixels, and an MS of another place."""
+    images = list(sharp_images(data))
+    print("\n1b. Hard cases, one window each, 2 % noise")
+    print("| ratio | case | known | off by more than .2 | rms | slope on truth |\n|---|---|---|---|---|---|")
+    for ratio in (2, 4):
+        for name, length, missing in (
+            *((f"shift of {n} px", n, 0.0) for n in (3, 7, 10, 14)),
+            *((f"{m:.0%} missing", 1.0, m) for m in (0.1, 0.2, 0.3)),
+            ("another place", 0.0, 0.0),
+        ):
+            rng = np.random.default_rng(0)
+            truth, found = [], []
+            for i, image in enumerate(images):
+                angle = rng.uniform(0, 2 * math.pi)
+                shift = length * np.array([math.cos(angle), math.sin(angle)])
+                pan, ms_up = simulate(image, ratio, shift, 0.02, rng)
+                valid = np.ones(pan.shape, bool)
+                if missing:
+                    cloud = ndimage.gaussian_filter(rng.standard_normal(pan.shape), 15)
+                    valid = cloud > np.quantile(cloud, missing)
+                if not length:
+                    ms_up = simulate(images[i - 7], ratio, shift, 0.02, rng)[1]
+                if ms_up.shape[1:] != pan.shape:
+                    continue
+                one = estimate_shift(fill(pan, valid), fill(ms_up, valid), ratio, valid)
+                if one.known:
+                    truth.append(shift)
+                    found.append((one.rows, one.cols))
+            x, y = np.array(truth).reshape(-1, 2), np.array(found).reshape(-1, 2)
+            error = np.abs(y - x).max(axis=1)
+            rms = math.sqrt(((y - x) ** 2).mean()) if found else math.nan
+            slope = (x * y).sum() / (x * x).sum() if found and length else math.nan
+            print(
+                f"| {ratio} | {name} | {len(found)}/{len(images)} | {(error > 0.2).sum()} | {rms:.3f} | {slope:.3f} |"
+            )
+
+
 def table_moved(data: Path, names: list[str]) -> None:
     """Table 2: on real scenes, the change of the estimate when PAN is moved by a known amount."""
     print("\n2. Real scenes with PAN moved by s: est(s) - est(0) + s, over 8 moves up to 3.7 pixels")
@@ -252,6 +290,7 @@ def main() -> None:
     few = [n for n in names if not n.startswith("l7_") or n in ("l7_01", "l7_07", "l7_13", "l7_19")]
     if not options.eval:
         table_simulated(options.data)
+        table_hard(options.data)
     table_moved(options.data, few)
     table_real(options.data, names)
     table_benefit(options.data, few)

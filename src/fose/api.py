@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fose import classical, sensors
+from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
 from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
@@ -163,5 +164,5 @@ def _in_tiles(scene: JoinedScene, sharpener: Sharpener, shape: tuple[int, int]) 
 
 
 def _reference(pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess) -> NDArray[np.floating]:
-    scene = classical.ReferenceScene(pan, ms, known.gains, known.pan_gain, known.wavelengths)
-    return sharpener.apply(scene.tile, sharpener.fit(scene))
+    wavelengths = known.wavelengths if known.sensor.name != "generic" else None
+    return ReferenceScene(pan, ms, known.gains, known.pan_gain, wavelengths).sharpen(sharpener)

@@ -58,10 +58,10 @@ class Tile(Protocol):
         """Crop a (..., H, W) image of this window to the tile's own PAN pixels (a view)."""
 
     def samples(self, *images: Array) -> Array:
-        """The tile's own valid PAN pixels of (H, W) or (C, H, W) images, stacked: (channels, n), float64."""
+        """The tile's own valid PAN pixels of (H, W) or (C, H, W) images, stacked: (channels, n)."""
 
     def ms_samples(self, *images: Array) -> Array:
-        """The tile's own valid MS pixels of (h, w) or (C, h, w) images, stacked: (channels, n), float64."""
+        """The tile's own valid MS pixels of (h, w) or (C, h, w) images, stacked: (channels, n)."""
 
 
 class Scene(Protocol):

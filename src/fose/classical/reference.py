@@ -80,7 +80,7 @@ class ReferenceScene:
         self,
         pan: Array,
         ms: Array,
-        gains: Sequence[float] | float = 0.3,
+        gains: Sequence[float] | Array | float = 0.3,
         pan_gain: float = 0.15,
         wavelengths: Sequence[float | None] | None = None,
     ) -> None:

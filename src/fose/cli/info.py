@@ -28,7 +28,7 @@ def info(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
         "PAN": f"{facts.pan}, {facts.pan_dtype}, missing: {facts.missing['pan'] or 'none declared'}",
         "MS": f"{facts.ms}, {facts.ms_dtype}, {bands} bands, missing: {facts.missing['ms'] or 'none declared'}",
         "ratio": f"{facts.ratio:g} PAN pixels per MS pixel",
-        "phase": f"MS grid starts {facts.phase[0]:g} rows, {facts.phase[1]:g} columns (PAN pixels) into the output grid",
+        "phase": f"MS grid starts {facts.phase[0]:g} rows, {facts.phase[1]:g} columns (PAN pixels) into the output",
         "overlap": f"{facts.overlap:.1%} of PAN",
         "registration": facts.registration_summary,
         "sensor": f"{facts.sensor} ({facts.sensor_evidence})",

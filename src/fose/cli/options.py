@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 UNITS = {"": 2**20, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
-class Memory(click.ParamType):
+class Memory(click.ParamType[int]):
     """A size such as 512MB or 1.5GB (powers of two); a bare number is megabytes, as in GDAL. Gives bytes."""
 
     name = "size"
@@ -31,7 +31,7 @@ class Memory(click.ParamType):
         return int(float(match[1]) * UNITS[match[2].upper()])
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType[tuple[float, ...]]):
     """Comma-separated numbers of one type, as a tuple."""
 
     name = "n,n,..."
@@ -49,7 +49,7 @@ class Numbers(click.ParamType):
             self.fail(f"expected {self.kind.__name__} numbers separated by commas, found {value!r}", param, ctx)
 
 
-class KeyValue(click.ParamType):
+class KeyValue(click.ParamType[tuple[str, str]]):
     """KEY=VALUE, as GDAL's creation options."""
 
     name = "KEY=VALUE"

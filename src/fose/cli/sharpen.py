@@ -17,7 +17,7 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
 @click.option(
     "--resampling",
     "-r",
-    default="lanczos6",
+    default="lanczos",
     show_default=True,
     metavar="NAME",
     help="MS interpolation: nearest, bilinear, cubic, lanczos, lanczos6.",
@@ -65,10 +65,7 @@ def sharpen(
         chosen = method or api.DEFAULT_METHOD
         return api.sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
 
-    if quiet or not sys.stderr.isatty():
-        report = run()
-    else:
-        report = _with_progress(run)
+    report = run() if quiet or not sys.stderr.isatty() else _with_progress(run)
     if not quiet:
         for note in report.notes:
             click.echo(f"note: {note}", err=True)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Samples converted to float64 at a time: few enough to stay in a core's cache.
+CHUNK = 16384
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -21,13 +24,18 @@ class Moments:
 
     @classmethod
     def of(cls, samples: NDArray[np.floating]) -> "Moments":
-        """Moments of (K, n) samples; n may be zero."""
+        """Moments of (K, n) samples of any floating type, computed in float64; n may be zero."""
         channels, count = samples.shape
         if count == 0:
             return cls(0, np.zeros(channels), np.zeros((channels, channels)))
-        mean = samples.mean(axis=1, dtype=np.float64)
-        centred = samples - mean[:, None]
-        return cls(count, mean, centred @ centred.T)
+        return cls.total(cls._of_chunk(samples[:, start : start + CHUNK]) for start in range(0, count, CHUNK))
+
+    @classmethod
+    def _of_chunk(cls, samples: NDArray[np.floating]) -> "Moments":
+        centred = samples.astype(np.float64)
+        mean = centred.mean(axis=1)
+        centred -= mean[:, None]
+        return cls(samples.shape[1], mean, centred @ centred.T)
 
     def __add__(self, other: "Moments") -> "Moments":
         count = self.count + other.count

@@ -1,12 +1,14 @@
 """From computed values to stored ones: the one function that rounds, clips and casts."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fose.errors import InputError
 
 
-def _limits(dtype: np.dtype, computed: np.dtype) -> tuple[float, float]:
+def _limits(dtype: np.dtype[Any], computed: np.dtype[Any]) -> tuple[float, float]:
     """The integer type's limits, drawn in to the nearest values that the floating type holds exactly."""
     info = np.iinfo(dtype)
     low, high = computed.type(info.min), computed.type(info.max)
@@ -22,7 +24,7 @@ def store(
     dtype: DTypeLike,
     nodata: float | None = None,
     missing: NDArray[np.bool_] | None = None,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Round half to even, clip to the type's range and cast; missing pixels become `nodata` (0 where None).
 
     image: floating, any shape; may be overwritten. A valid value that would be stored as `nodata` is stored as
@@ -42,14 +44,14 @@ def store(
     return stored
 
 
-def _neighbour(sentinel: np.generic, dtype: np.dtype) -> np.generic:
+def _neighbour(sentinel: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return np.nextafter(sentinel, dtype.type(0) if sentinel else dtype.type(1))
     info = np.iinfo(dtype)
     return dtype.type(int(sentinel) + (1 if int(sentinel) < info.max else -1))
 
 
-def check_nodata(nodata: float, dtype: np.dtype) -> np.generic:
+def check_nodata(nodata: float, dtype: np.dtype[Any]) -> Any:
     """`nodata` as a value of `dtype`; InputError where the type cannot hold it."""
     advice = "choose another value with --nodata or another type with --dtype"
     if dtype.kind == "f":

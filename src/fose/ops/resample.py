@@ -76,7 +76,7 @@ def _nearest(t: Array) -> Array:
 
 
 def _bilinear(t: Array) -> Array:
-    return np.maximum(1 - np.abs(t), 0)
+    return np.asarray(np.maximum(1 - np.abs(t), 0))
 
 
 def _cubic(t: Array) -> Array:

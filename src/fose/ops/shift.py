@@ -35,6 +35,9 @@ _HANN_VARIANCE = 2.25  # a 2-D Hann window correlates neighbouring coefficients:
 _MODEL_ERROR = 0.05  # PAN pixels: what bands misregistered among themselves and unequal contrast do to one window
 _MISSING_ERROR = 0.5  # PAN pixels per share of missing pixels: their fill does not move with the image
 
+# Standard errors: a window's own, plus the 0.05 px that they never go below, seldom lies further off (0.2 % by chance).
+_AGREE = 3.5
+
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
@@ -112,8 +115,8 @@ def estimate_shift(pan: ArrayLike, ms_up: ArrayLike, ratio: float, valid: ArrayL
     """Shift of the MS against PAN in one window; see the module's docstring for method and sign.
 
     Args:
-        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; below about 24 MS pixels a side
-            the window is UNKNOWN.
+        pan: (H, W) panchromatic window, any unit. 256 to 512 pixels a side are right; below about 21 MS pixels a side
+            (4 bands; 16 bands: 35) the window is UNKNOWN.
         ms_up: (C, H, W) MS interpolated on the PAN grid, any unit, C >= 1; constant bands are ignored.
         ratio: PAN pixels per MS pixel, at least 1.
         valid: (H, W) bool, False where a pixel of either image is missing. Missing pixels are filled by the caller
@@ -203,7 +206,7 @@ def _real(spectrum: Complexes) -> Floats:
 
 
 def combine(shifts: Iterable[Shift]) -> Shift:
-    """One shift for a scene from the shifts of its windows.
+    """One shift for a scene from the shifts of its windows, which should not overlap.
 
     Windows that know nothing drop out. On each axis the weighted median is the centre and the median distance from
     it the spread; windows beyond three spreads on either axis (clouds, whose parallax is not the ground's) are
@@ -236,6 +239,22 @@ def _weighted_median(value: Floats, weight: Floats) -> float:
     order = np.argsort(value)
     reached = np.cumsum(weight[order])
     return float(value[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def agreement(shifts: Iterable[Shift], centre: Shift) -> float:
+    """Share of the windows that know something which lie within three of their own standard errors of `centre`.
+
+    Windows disagree where no single shift is right: clouds seen at another moment, relief seen from another angle.
+    1 where no window knows anything.
+    """
+    known = [shift for shift in shifts if shift.known]
+    if not known:
+        return 1.0
+    distance = [
+        math.hypot((shift.rows - centre.rows) / shift.rows_se, (shift.cols - centre.cols) / shift.cols_se)
+        for shift in known
+    ]
+    return sum(sigmas <= _AGREE for sigmas in distance) / len(known)
 
 
 def significant(shift: Shift) -> bool:

@@ -10,9 +10,8 @@ from fose.errors import InputError
 from fose.scene.grid import join
 from fose.scene.reader import Raster
 from fose.scene.sharpen import Opened, Options, Progress, Report, open_pair, prepared, run
-from fose.scene.tiles import SceneTile
 from fose.scene.writer import check_target
-from fose.sharpener import Array
+from fose.sharpener import Array, Tile
 
 NAME = "gdal-brovey"
 DESCRIPTION = (
@@ -31,7 +30,7 @@ class _AsComputed:
     def fit(self, scene: Any) -> None:
         """Nothing to measure."""
 
-    def apply(self, tile: SceneTile, fit: None) -> Array:
+    def apply(self, tile: Tile, fit: None) -> Array:
         """GDAL's pixels."""
         return tile.ms_up
 
@@ -50,8 +49,7 @@ def sharpen_files(
     with prepared(options) as stack:
         opened = open_pair(pan, ms, options, stack)
         vrt = describe(opened, weights, options)
-        computed = stack.enter_context(Raster([vrt], nodata=options.nodata))
-        computed.paths = opened.ms.paths
+        computed = stack.enter_context(Raster([vrt], nodata=options.nodata, names=opened.ms.names))
         computed.info = replace(opened.ms.info, grid=computed.info.grid)
         pair = join(opened.pan.info.grid, computed.info.grid, options.extent)
         return run(replace(opened, ms=computed, pair=pair), Path(out), _AsComputed(), plain, progress)

@@ -69,6 +69,7 @@ class Raster:
 
     paths: files of equal grid whose bands are stacked in order, alpha bands left out. bands: 1-based choice
     from that stack. nodata: overrides what the files declare. crs: warp to this CRS while reading.
+    names: what to call the files in reports, where they are not the paths.
     Errors: ReadError where a file does not open or a block does not read; InputError for impossible bands,
     types or stacks.
     """
@@ -79,8 +80,10 @@ class Raster:
         bands: Sequence[int] | None = None,
         nodata: float | None = None,
         crs: CRS | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.paths = [str(path) for path in paths]
+        self.names = list(names or self.paths)
         self._nodata = nodata
         self._crs = crs
         self._local = threading.local()

@@ -6,22 +6,28 @@ from math import ceil
 from typing import Any
 
 from fose.errors import InputError
-from fose.ops.shift import LIMIT, UNKNOWN, Shift, combine, estimate_shift, significant
+from fose.ops.shift import LIMIT, UNKNOWN, Shift, agreement, combine, estimate_shift, significant
 from fose.scene.grid import GridPair, Shape
 from fose.scene.scene import JoinedScene
 from fose.scene.tiles import SceneTile, Window, ordered_map
 
 WINDOW = 512  # PAN pixels a side: small enough for a local shift, large enough for low frequencies
+# Correct only where three windows in four agree. Landsat's clouds, seen by PAN and MS from other angles, fail this.
+LEAST_AGREEMENT = 0.75
 WINDOWS = 5  # at most this many windows on each axis, spread evenly
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What was measured and done. `shift`: MS against PAN, PAN pixels; `moved`: "ms", "pan" or None."""
+    """What was measured and done. `shift`: MS against PAN, PAN pixels; `moved`: "ms", "pan" or None.
+
+    windows: how many windows knew anything; agreement: the share of them that agrees with the shift.
+    """
 
     mode: str
     shift: Shift
     windows: int
+    agreement: float
     moved: str | None
 
     @property
@@ -39,6 +45,8 @@ class Registration:
             return f"{found}; {self.moved.upper()} moved"
         if max(abs(self.shift.rows), abs(self.shift.cols)) > LIMIT:
             return f"{found}; too far to correct unseen, check the georeference"
+        if self.agreement < LEAST_AGREEMENT:
+            return f"{found}, but windows disagree (clouds? relief?); not corrected"
         return f"{found}; not corrected"
 
     @property
@@ -56,6 +64,7 @@ class Registration:
             "rows_se": shift and shift.rows_se,
             "cols_se": shift and shift.cols_se,
             "windows": self.windows,
+            "agreement": self.agreement,
             "moved": self.moved,
         }
 
@@ -70,18 +79,12 @@ def register(scene: JoinedScene, mode: str, reference: str) -> tuple[JoinedScene
     if reference not in ("pan", "ms"):
         raise InputError(f"--reference: expected pan or ms, found {reference!r}")
     if mode == "off":
-        return scene, Registration(mode, UNKNOWN, 0, None)
-    shift, windows = measure(scene)
-    if not significant(shift):
-        return scene, Registration(mode, shift, windows, None)
-    return scene.on(corrected(scene.pair, shift, reference)), Registration(
-        mode, shift, windows, reference_moves(reference)
-    )
-
-
-def reference_moves(reference: str) -> str:
-    """Which image moves when `reference` stays."""
-    return "ms" if reference == "pan" else "pan"
+        return scene, Registration(mode, UNKNOWN, 0, 1.0, None)
+    shift, windows, agreeing = measure(scene)
+    if not significant(shift) or agreeing < LEAST_AGREEMENT:
+        return scene, Registration(mode, shift, windows, agreeing, None)
+    moved = "ms" if reference == "pan" else "pan"
+    return scene.on(corrected(scene.pair, shift, reference)), Registration(mode, shift, windows, agreeing, moved)
 
 
 def corrected(pair: GridPair, shift: Shift, reference: str) -> GridPair:
@@ -91,15 +94,16 @@ def corrected(pair: GridPair, shift: Shift, reference: str) -> GridPair:
     return pair.pan_moved(shift.rows, shift.cols)
 
 
-def measure(scene: JoinedScene) -> tuple[Shift, int]:
-    """The scene's shift from evenly spread windows, and how many of them knew anything."""
+def measure(scene: JoinedScene) -> tuple[Shift, int, float]:
+    """The scene's shift from evenly spread windows, how many of them knew anything, and what share of those agree."""
 
-    def one(window: Window) -> Shift:
+    def one_window(window: Window) -> Shift:
         tile = scene.tile(window, halo=0)
         return estimate_shift(tile.pan, tile.ms_up, tile.ratio, _valid(tile))
 
-    shifts = list(ordered_map(one, _windows(scene.pair.shape), scene.pool, scene.ahead))
-    return combine(shifts), sum(shift.known for shift in shifts)
+    shifts = list(ordered_map(one_window, _windows(scene.pair.shape), scene.pool, scene.ahead))
+    shift = combine(shifts)
+    return shift, sum(window.known for window in shifts), agreement(shifts, shift)
 
 
 def _valid(tile: SceneTile) -> Any:

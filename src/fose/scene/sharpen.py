@@ -38,7 +38,7 @@ class Options:
     """What the user may choose; the defaults are the command line's."""
 
     bands: Sequence[int] | None = None
-    resampling: str = "lanczos6"
+    resampling: str = "lanczos"
     extent: str = "intersection"
     driver: str = "GTiff"
     creation: Mapping[str, str] = field(default_factory=dict)
@@ -219,7 +219,7 @@ def _report(
         output=str(out),
         method=sharpener.name,
         version=__version__,
-        inputs={"pan": opened.pan.paths[0], "ms": opened.ms.paths},
+        inputs={"pan": opened.pan.names[0], "ms": opened.ms.names},
         shape=(len(opened.ms), *scene.pair.shape),
         dtype=str(spec.dtype),
         ratio=scene.ratio,
@@ -260,10 +260,10 @@ def sharpened(
         valid = tile.valid_core()
         if valid is not None and not valid.any():
             blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
-            return tile.core_window, store(blank, dtype, missing.nodata, ~valid), valid.any(axis=0)
+            return tile.core_window, store(blank, dtype, missing.nodata, ~valid), np.asarray(valid.any(axis=0))
         image = tile.core(sharpener.apply(tile, fit))
         stored = store(image, dtype, missing.nodata, None if valid is None else ~valid)
-        return tile.core_window, stored, None if valid is None else valid.all(axis=0)
+        return tile.core_window, stored, None if valid is None else np.asarray(valid.all(axis=0))
 
     reads = (readers.submit(read, window) for window in plan(scene.pair.shape, budget.tile))
     return ordered_map(compute, reads, scene.pool, budget.ahead)
@@ -306,8 +306,8 @@ def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener
     return {
         "FOSE_VERSION": __version__,
         "FOSE_METHOD": sharpener.name,
-        "FOSE_PAN": Path(opened.pan.paths[0]).name,
-        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.paths),
+        "FOSE_PAN": Path(opened.pan.names[0]).name,
+        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.names),
         "FOSE_SENSOR": opened.bands.sensor.name,
         "FOSE_REGISTRATION": registration.summary,
     }

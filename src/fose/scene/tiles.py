@@ -18,6 +18,7 @@ from fose.sharpener import Array, stack
 
 S = TypeVar("S")
 T = TypeVar("T")
+Valid = NDArray[np.bool_]
 
 # Edge of the tiles that statistics are summed over. Fixed, so that sums do not depend on memory or threads.
 STATISTICS_TILE = 1024
@@ -100,8 +101,8 @@ class SceneTile:
     ms_window: Window
     pair: GridPair
     kernel: Kernel
-    pan_valid: NDArray[np.bool_] | None = None  # (H, W), None: all
-    ms_valid: NDArray[np.bool_] | None = None  # (C, h, w), None: all
+    pan_valid: Valid | None = None  # (H, W), None: all
+    ms_valid: Valid | None = None  # (C, h, w), None: all
 
     @property
     def ratio(self) -> float:
@@ -145,14 +146,14 @@ class SceneTile:
         return image[(..., *self.core_window.within(self.pan_window))]
 
     def samples(self, *images: Array) -> Array:
-        """Own valid PAN pixels, (channels, n) float64."""
+        """Own valid PAN pixels, (channels, n)."""
         return _select(self.core(stack(images)), self.valid_core(any_band=True))
 
     def ms_samples(self, *images: Array) -> Array:
-        """Own valid MS pixels, (channels, n) float64: those whose centre's PAN pixel lies in the core."""
+        """Own valid MS pixels, (channels, n): those whose centre's PAN pixel lies in the core."""
         own = self._own_ms()
         window = own.within(self.ms_window)
-        valid = None if self.ms_valid is None else self.ms_valid[(slice(None), *window)].all(axis=0)
+        valid = None if self.ms_valid is None else np.asarray(self.ms_valid[(slice(None), *window)].all(axis=0))
         if self.pan_valid is not None:
             weight = self.degrade(self.pan_valid.astype(self.pan.dtype), [0.3])[0][window]
             seen = weight > 0.999
@@ -171,31 +172,27 @@ class SceneTile:
         cols = own(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1])
         return Window(rows, cols)
 
-    def valid_core(self, any_band: bool = False) -> NDArray[np.bool_] | None:
-        """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are."""
-        rows = _nearest(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0], self.ms_window.rows)
-        cols = _nearest(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1], self.ms_window.cols)
-        inside = (rows >= 0)[:, None] & (cols >= 0)  # beyond the MS nothing is known, however its edge is repeated
-        if self.pan_valid is None and self.ms_valid is None and inside.all():
+    def valid_core(self, any_band: bool = False) -> Valid | None:
+        """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are.
+
+        A pixel is valid where PAN is and where the MS pixel that it lies in is.
+        """
+        rows = self.pair.rows.nearest(self.core_window.rows.start, self.core_window.rows.stop, self.pair.ms_shape[0])
+        cols = self.pair.cols.nearest(self.core_window.cols.start, self.core_window.cols.stop, self.pair.ms_shape[1])
+        on_ms = (rows >= 0)[:, None] & (cols >= 0)
+        if self.pan_valid is None and self.ms_valid is None and on_ms.all():
             return None
-        valid = inside[None]
+        valid = np.broadcast_to(on_ms, (len(self.ms), *on_ms.shape)).copy()
         if self.pan_valid is not None:
-            valid = valid & self.core(self.pan_valid)
+            valid &= self.core(self.pan_valid)
         if self.ms_valid is not None:
-            valid = valid & self.ms_valid[:, rows][:, :, cols]
-        if any_band:
-            return valid.all(axis=0)
-        return np.broadcast_to(valid, (len(self.ms), *valid.shape[1:]))
+            top, left = self.ms_window.origin
+            valid &= self.ms_valid[:, np.maximum(rows - top, 0)][:, :, np.maximum(cols - left, 0)]
+        return np.asarray(valid.all(axis=0)) if any_band else valid
 
 
-def _nearest(axis: AxisMap, span: slice, size: int, window: slice) -> NDArray[np.intp]:
-    index = axis.nearest(span.start, span.stop, size)
-    return np.where(index < 0, -1, index - window.start)
-
-
-def _select(image: Array, valid: NDArray[np.bool_] | None) -> Array:
-    chosen = image.reshape(len(image), -1) if valid is None else image[:, valid]
-    return chosen.astype(np.float64)
+def _select(image: Array, valid: Valid | None) -> Array:
+    return image.reshape(len(image), -1) if valid is None else image[:, valid]
 
 
 def _per_gain(low: Callable[[float], Array], gains: Sequence[float] | Array) -> Array:

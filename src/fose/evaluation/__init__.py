@@ -1,0 +1,1 @@
+"""Protocols that measure sharpening methods on scenes."""
