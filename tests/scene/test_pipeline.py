@@ -447,7 +447,7 @@ def test_the_report_says_what_was_done(synth, exp, tmp_path):
 def test_progress_counts_every_pixel_once(synth, exp, tmp_path):
     pair = synth.textured_pair(tmp_path, ms_shape=(150, 170))
     seen = []
-    options = Options(register="off", memory=40 * MB, threads=1)
+    options = Options(register="off", memory=64 * MB, threads=1)
     sharpen_files(pair[0], [pair[1]], tmp_path / "out.tif", exp, options, lambda *counts: seen.append(counts))
     assert {total for _, total in seen} == {600 * 680}
     assert sum(done for done, _ in seen) == 600 * 680
