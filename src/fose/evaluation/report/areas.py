@@ -40,10 +40,8 @@ def layout(layers: Layers, pictures: int) -> tuple[list[Area], list[Place]]:
     shape = layers.shape
     everything = Window.of(0, 0, *shape)
     if shape[0] * shape[1] <= min(WHOLE, PIXELS / pictures):
-        side = min(max(64, min(shape) // 3), 256)
-        places = [
-            Place(f"Detail {number}", 0, window) for number, window in enumerate(textured(layers, side), start=1)
-        ]
+        side = min(max(64, min(shape) // 2), 256, *shape)
+        places = [Place(f"Detail {number}", 0, window) for number, window in enumerate(textured(layers, side), start=1)]
         return [Area(everything, 1)], [Place("Whole scene", 0, everything), *places]
     shrink = sqrt(min(1.0, PIXELS / (pictures * (OVERVIEW**2 + PLACES * CROP**2))))
     factor = ceil(max(shape) / (OVERVIEW * shrink))
@@ -65,7 +63,8 @@ def textured(layers: Layers, side: int) -> list[Window]:
     for window in ranked:
         if len(chosen) < PLACES and all(_distance(window, other) >= max(apart, side) for other in chosen):
             chosen.append(window)
-    return chosen or [Window.of(*((size - side) // 2 for size in layers.shape), side, side)]
+    row, col = ((size - side) // 2 for size in layers.shape)
+    return chosen or [Window.of(row, col, side, side)]
 
 
 def _candidates(shape: tuple[int, int], side: int) -> list[Window]:

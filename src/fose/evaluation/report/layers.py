@@ -104,7 +104,7 @@ class Layers:
                 np.clip(np.rint(axis.position(np.arange(n))), 0, m - 1).astype(int)
                 for axis, n, m in zip(axes, shape, size, strict=True)
             )
-            valid = known.all(axis=0)[rows][:, cols]
+            valid = np.asarray(known.all(axis=0))[np.ix_(rows, cols)]
         window = slice(0, shape[0]), slice(0, shape[1])
         return resample(image, (0, 0), window, axes, self.scene.kernel), valid
 
@@ -166,12 +166,14 @@ def place(raster: Raster, pair: GridPair, bands: int, notes: list[str]) -> Place
     if grid.transform is None or pair.transform is None:
         origin = _by_shape(grid.shape, pair)
         if grid.transform is None and pair.transform is not None and origin is not None:
-            notes.append(f"{Path(path).name} has no georeference; taken to lie on PAN's pixels, as its size is the same")
+            notes.append(
+                f"{Path(path).name} has no georeference; taken to lie on PAN's pixels, as its size is the same"
+            )
     else:
         crs_differs = bool(grid.crs and pair.crs and grid.crs != pair.crs)
         origin = None if crs_differs else _by_transform(~grid.transform * pair.transform, pair.shape)
     if origin is None or not all(
-        0 <= first and first + size <= own for first, size, own in zip(origin, pair.shape, grid.shape, strict=True)
+        first >= 0 and first + size <= own for first, size, own in zip(origin, pair.shape, grid.shape, strict=True)
     ):
         raise GridError(
             f"expected {path} to lie on {wanted}, found {grid}; give the result of sharpening this very pair, "

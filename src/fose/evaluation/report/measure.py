@@ -200,4 +200,4 @@ def _edges(joint: dict[str, Array]) -> Floats:
 def _histograms(values: Array, edges: Floats) -> Floats:
     """Share of pixels in each bin; what lies beyond the bins is not counted."""
     counts = [np.histogram(band, own)[0] for band, own in zip(values, edges, strict=True)]
-    return np.stack(counts) / max(values.shape[1], 1)
+    return np.asarray(np.stack(counts) / max(values.shape[1], 1))
