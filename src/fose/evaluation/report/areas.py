@@ -11,7 +11,7 @@ from fose.scene.tiles import Window
 WHOLE = 2**21  # PAN pixels up to which a scene is shown and measured whole
 OVERVIEW = 1024  # pixels on the longer side of a large scene's overview
 CROP = 512  # PAN pixels a side of a large scene's details and measuring windows
-PLACES = 4
+PLACES = 3
 PIXELS = 24e6  # of all pictures of a page together: more results, smaller details
 CANDIDATES = 8  # on each axis, for details
 MEASURED = 3  # windows on each axis, for a large scene's figures

@@ -22,7 +22,7 @@ class Frame:
     left: float = 52
     right: float = 14
     top: float = 10
-    bottom: float = 34
+    bottom: float = 42
 
     def at_x(self, value: float) -> float:
         """Horizontal place of a value."""
@@ -47,12 +47,12 @@ def spectra(figures: Figures, keys: Sequence[str], bands: Sequence[str], wavelen
     if not np.isfinite(np.concatenate(tops)).any():
         return _nothing()
     span = _padded(float(np.nanmin(np.concatenate(bottoms))), float(np.nanmax(np.concatenate(tops))))
-    frame = Frame(720, 300, (low - pad, high + pad), span)
+    frame = Frame(460, 260, (low - pad, high + pad), span)
     parts = [_y_axis(frame, "DN")]
     labels = [(places[band], f"{bands[band]} {places[band]:g}" if known else bands[band]) for band in order]
     parts.append(_x_labels(frame, labels, "wavelength, nm" if known else "band"))
     for index, key in enumerate(keys):
-        dodge = (index - (len(keys) - 1) / 2) * 5  # so that bars of alike layers stand side by side
+        dodge = (index - (len(keys) - 1) / 2) * 4  # so that bars of alike layers stand side by side
         points = [(frame.at_x(places[band]) + dodge, band) for band in order]
         parts.append(_spectrum(frame, points, figures.means[key], figures.deviations[key], index))
     return _svg(frame, "Mean and standard deviation of each band, before and after", parts)
@@ -101,7 +101,7 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough))
     first = np.ceil(low / step - 1e-9)
-    return [float(value) for value in np.arange(first, np.floor(high / step + 1e-9) + 1) * step]
+    return [float(value) for value in np.arange(first, np.floor(high / step + 1e-9) + 1) * step + 0.0]
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -115,7 +115,7 @@ def _y_axis(frame: Frame, title: str) -> str:
         f'<text class="end" x="{frame.left - 6}" y="{frame.at_y(value) + 4:.1f}">{value:g}</text>'
         for value in nice_ticks(*frame.y, 5)
     )
-    return f'{lines}<text x="2" y="{frame.height - 6:.1f}">{title}</text>'
+    return f'{lines}<text class="end" x="{frame.left - 6}" y="{frame.top + 2:.1f}">{title}</text>'
 
 
 def _x_labels(frame: Frame, labels: Sequence[tuple[float, str]], title: str) -> str:
@@ -130,7 +130,7 @@ def _x_labels(frame: Frame, labels: Sequence[tuple[float, str]], title: str) -> 
         )
         for value, text in labels
     )
-    return f'{marks}<text class="end" x="{frame.width - frame.right}" y="{frame.height - 4}">{title}</text>'
+    return f'{marks}<text class="mid" x="{(frame.left + frame.width - frame.right) / 2:.1f}" y="{frame.height - 6}">{title}</text>'
 
 
 def _clear_of(frame: Frame, labels: Sequence[tuple[float, str]]) -> Callable[[float], bool]:

@@ -35,17 +35,17 @@ class Metric:
 
 
 WITH_TARGET = (
-    Metric("SAM", "Spectral angle to the target, degrees", "lower", 3),
-    Metric("ERGAS", "Relative global error against the target", "lower", 3),
-    Metric("Q2n", "Hypercomplex quality index against the target", "higher", 4),
-    Metric("Q_avg", "Quality index in sliding windows, mean over bands", "higher", 4),
-    Metric("SCC", "Spatial correlation of gradients with the target's", "higher", 4),
+    Metric("SAM", "spectral angle to the target, degrees", "lower", 3),
+    Metric("ERGAS", "relative global error against the target", "lower", 3),
+    Metric("Q2n", "hypercomplex quality index against the target", "higher", 4),
+    Metric("Q_avg", "quality index in sliding windows, mean over bands", "higher", 4),
+    Metric("SCC", "spatial correlation of gradients with the target's", "higher", 4),
 )
 WITHOUT_TARGET = (
-    Metric("D_λ", "Spectral distortion: relations between bands, against MS", "lower", 4),
-    Metric("D_λ,K", "Khan's spectral distortion: blurred result against MS", "lower", 4),
-    Metric("D_s", "Spatial distortion: relation to PAN", "lower", 4),
-    Metric("HQNR", "Hybrid quality without reference, (1 − D_λ,K)(1 − D_s)", "higher", 4),
+    Metric("D_λ", "spectral distortion, relations between bands, against MS", "lower", 4),
+    Metric("D_λ,K", "Khan's spectral distortion, blurred result against MS", "lower", 4),
+    Metric("D_s", "spatial distortion, relation to PAN", "lower", 4),
+    Metric("HQNR", "hybrid quality without reference, (1 − D_λ,K)(1 − D_s)", "higher", 4),
 )
 
 

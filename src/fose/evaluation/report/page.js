@@ -255,6 +255,7 @@
   new ResizeObserver(() => {
     state.scale *= stage.clientWidth / width; // the same pixels stay in sight
     width = stage.clientWidth;
+    el("views").style.setProperty("--shape", `${stage.clientWidth} / ${stage.clientHeight}`);
     draw();
   }).observe(stage);
 

@@ -17,7 +17,7 @@ from fose._version import __version__
 from fose.evaluation.report import charts
 from fose.evaluation.report.layers import MS, TARGET, Layers
 from fose.evaluation.report.measure import Figures, Metric, Score
-from fose.evaluation.report.pictures import PERCENTILES, RAMP, Gallery, ramp
+from fose.evaluation.report.pictures import GAMMA, PERCENTILES, RAMP, Gallery, ramp
 
 
 def render(layers: Layers, gallery: Gallery, figures: Figures) -> str:
@@ -97,11 +97,11 @@ def _lead(layers: Layers, width: int, height: int) -> str:
 
 
 def _picture_note(gallery: Gallery) -> str:
-    limits = "; ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in gallery.limits.items())
+    limits = "; ".join(f"{name} {low:.5g} to {high:.5g}" for name, (low, high) in gallery.limits.items())
     low, high = PERCENTILES
     note = (
-        f"One stretch for all images, from their joint {low:g}th to {high:g}th percentile, missing pixels left out "
-        f"(DN: {limits}). Missing pixels are empty."
+        f"One stretch for all images, from their joint {low:g}th to {high:g}th percentile with gamma {GAMMA:g}, missing "
+        f"pixels left out (DN: {limits}). Missing pixels are empty."
     )
     factor = gallery.areas[0].factor
     if factor > 1:
@@ -134,7 +134,7 @@ def _table(caption: str, head: str, body: str, kind: str = "") -> str:
     """A table that scrolls by itself where it is wider than the page; keyboards can scroll it too."""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f'<table class="{kind}"><caption>{escape(caption)}</caption>'
+        f'<table class="{kind}"><caption><span>{escape(caption)}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -155,7 +155,7 @@ def _quality(layers: Layers, figures: Figures) -> str:
     kind = "Against the target" if layers.target else "Without reference, at full resolution"
     table = _table(f"{kind}; {_where(figures)}", head, body)
     notes = [
-        "; ".join(f"{metric.name}: {metric.title[0].lower()}{metric.title[1:]}" for metric in figures.columns) + ".",
+        "; ".join(f"{metric.name}: {metric.title}" for metric in figures.columns) + ".",
         *(
             []
             if layers.target
@@ -269,6 +269,11 @@ def _bands(layers: Layers) -> str:
     return _table("MS bands as recognised", head, body)
 
 
+def _spoken(tag: str) -> str:
+    name = tag.removeprefix("FOSE_")
+    return name if name in ("PAN", "MS") else name.capitalize()
+
+
 def _provenance(layers: Layers) -> str:
     """What each result says about its making: its FOSE_* tags."""
     parts = []
@@ -277,7 +282,7 @@ def _provenance(layers: Layers) -> str:
         tags = {name: text for name, text in sorted(raster.info.tags.items()) if name.startswith("FOSE_")}
         file = f"<dt>File</dt><dd>{escape(Path(raster.names[0]).name)}, {escape(str(raster.info.dtype))}</dd>"
         rows = "".join(
-            f"<dt>{escape(name.removeprefix('FOSE_').capitalize())}</dt><dd>{escape(text)}</dd>"
+            f"<dt>{escape(_spoken(name))}</dt><dd>{escape(text)}</dd>"
             for name, text in tags.items()
         )
         told = rows or "<dt>Made by</dt><dd>not told: the file has no FOSE_ tags</dd>"
