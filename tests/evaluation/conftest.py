@@ -34,9 +34,9 @@ def truth(bands: int, height: int, width: int) -> NDArray[np.uint16]:
     """A scene without symmetry: stripes and blocks over slopes, every band another mixture of them."""
     row, col = np.mgrid[0:height, 0:width].astype(np.float64)
     detail = 90 * np.sin(row * 0.9 + col * 0.35) + 70 * ((row // 7 + col // 11) % 2) + 60 * np.cos(col * 0.05)
-    return np.stack(
-        [400 + 25 * b + row * 0.4 + col * 0.2 + detail * (0.6 + 0.15 * b) for b in range(bands)]
-    ).astype(np.uint16)
+    return np.stack([400 + 25 * b + row * 0.4 + col * 0.2 + detail * (0.6 + 0.15 * b) for b in range(bands)]).astype(
+        np.uint16
+    )
 
 
 @dataclass

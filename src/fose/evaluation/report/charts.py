@@ -130,7 +130,8 @@ def _x_labels(frame: Frame, labels: Sequence[tuple[float, str]], title: str) -> 
         )
         for value, text in labels
     )
-    return f'{marks}<text class="mid" x="{(frame.left + frame.width - frame.right) / 2:.1f}" y="{frame.height - 6}">{title}</text>'
+    middle = (frame.left + frame.width - frame.right) / 2
+    return f'{marks}<text class="mid" x="{middle:.1f}" y="{frame.height - 6}">{title}</text>'
 
 
 def _clear_of(frame: Frame, labels: Sequence[tuple[float, str]]) -> Callable[[float], bool]:

@@ -142,7 +142,7 @@ def open_layers(
         key: place(stack.enter_context(Raster([path], nodata=options.nodata)), pair, scene.bands, notes)
         for key, path in paths.items()
     }
-    names = {MS: "MS, interpolated", PAN: "PAN"} | _names(paths)
+    names = {MS: "MS, interpolated", PAN: "PAN"} | _names({key: path for key, path in paths.items() if key != TARGET})
     if target is not None:
         names[TARGET] = "Target"
     row, col = pair.pan_origin

@@ -100,8 +100,8 @@ def _picture_note(gallery: Gallery) -> str:
     limits = "; ".join(f"{name} {low:.5g} to {high:.5g}" for name, (low, high) in gallery.limits.items())
     low, high = PERCENTILES
     note = (
-        f"One stretch for all images, from their joint {low:g}th to {high:g}th percentile with gamma {GAMMA:g}, missing "
-        f"pixels left out (DN: {limits}). Missing pixels are empty."
+        f"One stretch for all images, from their joint {low:g}th to {high:g}th percentile with gamma {GAMMA:g}, "
+        f"missing pixels left out (DN: {limits}). Missing pixels are empty."
     )
     factor = gallery.areas[0].factor
     if factor > 1:
@@ -281,10 +281,7 @@ def _provenance(layers: Layers) -> str:
         raster = layers.placed[key].raster
         tags = {name: text for name, text in sorted(raster.info.tags.items()) if name.startswith("FOSE_")}
         file = f"<dt>File</dt><dd>{escape(Path(raster.names[0]).name)}, {escape(str(raster.info.dtype))}</dd>"
-        rows = "".join(
-            f"<dt>{escape(_spoken(name))}</dt><dd>{escape(text)}</dd>"
-            for name, text in tags.items()
-        )
+        rows = "".join(f"<dt>{escape(_spoken(name))}</dt><dd>{escape(text)}</dd>" for name, text in tags.items())
         told = rows or "<dt>Made by</dt><dd>not told: the file has no FOSE_ tags</dd>"
         title = f"<h4>{escape(layers.names[key])}</h4>" if len(layers.sharps) > 1 else ""
         parts.append(f"{title}<dl>{file}{told}</dl>")
