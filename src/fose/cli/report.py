@@ -28,10 +28,9 @@ def report(
     provenance. MS in several files: the first one as MS, the others with --ms.
     """
     pan, first, *sharps = split_paths(paths, 3, "PAN, MS and at least one result")
-    from fose.evaluation.report import write_report
-    from fose.scene.sharpen import Options
+    from fose import api
 
-    written = write_report(pan, [first, *more], sharps, output, target, Options(**options))
+    written = api.report(pan, [first, *more], sharps, output, target, **options)
     if not quiet:
         for note in written.notes:
             click.echo(f"note: {note}", err=True)

@@ -69,14 +69,14 @@ class Layers:
         """Key of the target where there is one."""
         return TARGET if TARGET in self.placed else None
 
-    def read(self, window: Window, keys: Sequence[str] | None = None) -> tuple[Pixels, Valid]:
-        """Full-resolution pixels of a window and which of them every layer that was read has."""
+    def read(self, window: Window) -> tuple[Pixels, Valid]:
+        """Full-resolution pixels of a window and which of them every layer has."""
         tile = self.scene.tile(window, halo=0)
         known = tile.valid_core(any_band=True)
         valid = np.ones(window.shape, bool) if known is None else known.copy()
         pixels = {MS: tile.core(tile.ms_up), PAN: tile.core(tile.pan)[None]}
-        for key in self.placed if keys is None else keys:
-            pixels[key], own = _read(self.placed[key].raster, self.placed[key].window(window))
+        for key, placed in self.placed.items():
+            pixels[key], own = _read(placed.raster, placed.window(window))
             valid &= own
         return pixels, valid
 
