@@ -1,6 +1,10 @@
 """Small georeferenced pairs with results, built from coordinates so that a misplaced pixel shows."""
 
+import json
+import re
+from base64 import b64decode
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 from rasterio import Affine
+from rasterio.io import MemoryFile
 
 from fose import api
 
@@ -65,6 +70,56 @@ def make_pair(folder: Path, bands: int = 4, height: int = 192, width: int = 256,
     pan = write(folder / "pan.tif", image.mean(axis=0, keepdims=True).astype(np.uint16))
     coarse = write(folder / "ms.tif", low, RATIO, names=called, **ms)
     return Pair(pan, coarse, write(folder / "target.tif", image), folder)
+
+
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Page(HTMLParser):
+    """What a page holds: elements with attributes, its text, and whether every element is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text("utf-8")
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', self.source, re.DOTALL)
+        assert found
+        data: dict[str, Any] = json.loads(found[1])
+        return data
+
+    def picture(self, layer: str, colour: str, area: int = 0) -> np.ndarray:
+        uri = self.data["images"][area][layer][colour]
+        with MemoryFile(b64decode(uri.partition(",")[2])) as memory, memory.open() as file:
+            image: np.ndarray = file.read()
+        return image
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
-import json
 import re
 import subprocess
 import sys
-from base64 import b64decode
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pytest
 import rasterio
 from click.testing import CliRunner
 from rasterio import Affine
-from rasterio.io import MemoryFile
 
 from fose import metrics
 from fose.cli import main
@@ -23,56 +19,7 @@ from fose.evaluation.report.layers import MS, PAN, Layers, open_layers
 from fose.scene.sharpen import Options, prepared
 from fose.scene.tiles import Window
 
-from .conftest import RATIO, Pair, make_pair, truth, write
-
-VOID = {"meta", "link", "img", "input", "br"}
-
-
-class Page(HTMLParser):
-    """What a page holds: elements with attributes, its text, and whether every element is closed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text("utf-8")
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(self.source)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("script", "style"):
-            self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    @property
-    def data(self) -> dict[str, Any]:
-        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', self.source, re.DOTALL)
-        assert found
-        data: dict[str, Any] = json.loads(found[1])
-        return data
-
-    def picture(self, layer: str, colour: str, area: int = 0) -> np.ndarray:
-        uri = self.data["images"][area][layer][colour]
-        with MemoryFile(b64decode(uri.partition(",")[2])) as memory, memory.open() as file:
-            image: np.ndarray = file.read()
-        return image
+from .conftest import RATIO, Page, Pair, make_pair, truth, write
 
 
 def report(pair: Pair, target: bool = False, **options: Any) -> Page:
