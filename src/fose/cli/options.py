@@ -64,18 +64,30 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+sensor_option = click.option(
+    "--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]"
+)
+register_option = click.option(
+    "--register",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Measure the shift left between PAN and MS and correct it when it matters.",
+)
+nodata_option = click.option(
+    "--nodata", type=float, help="Missing-pixel value of PAN, MS and output.  [default: the files']"
+)
+bands_option = click.option(
+    "--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1."
+)
+
+
 def pair_options(command: F) -> F:
     """What `sharpen` and `info` both need to know about a pair."""
     for option in (
         click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]"),
-        click.option("--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]"),
-        click.option(
-            "--register",
-            type=click.Choice(["auto", "off"]),
-            default="auto",
-            show_default=True,
-            help="Measure the shift left between PAN and MS and correct it when it matters.",
-        ),
+        sensor_option,
+        register_option,
         click.option(
             "--extent",
             type=click.Choice(["intersection", "pan", "union"]),
@@ -83,8 +95,8 @@ def pair_options(command: F) -> F:
             show_default=True,
             help="Area of the output.",
         ),
-        click.option("--nodata", type=float, help="Missing-pixel value of PAN, MS and output.  [default: the files']"),
-        click.option("--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1."),
+        nodata_option,
+        bands_option,
     ):
         command = option(command)
     return command
