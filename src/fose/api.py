@@ -173,7 +173,7 @@ def _in_tiles(scene: JoinedScene, sharpener: Sharpener, shape: tuple[int, int]) 
     fit = sharpener.fit(scene)
     out = np.empty((scene.bands, *scene.pair.shape), np.float32)
     for window in plan(scene.pair.shape, shape):
-        tile = scene.tile(window, sharpener.halo)
+        tile = scene.tile(window, sharpener.halo, sharpener.reach)
         image = tile.core(sharpener.apply(tile, fit))
         valid = tile.valid_core()
         out[:, window.rows, window.cols] = image if valid is None else np.where(valid, image, np.nan)

@@ -35,10 +35,20 @@ class Budget:
         return int(max(LEAST_CACHE, memory * CACHE_SHARE))
 
     @classmethod
-    def split(cls, memory: int, threads: int | None, bands: int, itemsize: int, pair: GridPair, halo: int) -> "Budget":
+    def split(
+        cls,
+        memory: int,
+        threads: int | None,
+        bands: int,
+        itemsize: int,
+        pair: GridPair,
+        halo: int,
+        reach: int = 0,
+    ) -> "Budget":
         """The largest tiles and most threads whose working set fits; InputError where not even one small tile does.
 
         memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
+        halo, reach: the method's, in MS and PAN pixels.
         """
         wanted = threads or len(os.sched_getaffinity(0))
         if wanted < 1:
@@ -46,11 +56,11 @@ class Budget:
         available = memory - cls.cache(memory)
         for count in range(wanted, 0, -1):
             for tile in TILES:
-                need = tile_bytes(tile, bands, itemsize, pair, halo)
+                need = tile_bytes(tile, bands, itemsize, pair, halo, reach)
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
                     return cls(tile, count, ahead)
-        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo)
+        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach)
         working = smallest.computing + 3 * smallest.waiting
         least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
         raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")
@@ -64,9 +74,9 @@ class TileBytes:
     waiting: int
 
 
-def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int) -> TileBytes:
+def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int, reach: int = 0) -> TileBytes:
     """Working set of a tile: PAN, upsampled and result bands in float32, the methods' temporaries, stored pixels."""
-    grown = pan_window(Window.of(0, 0, *tile), halo, pair).shape
+    grown = pan_window(Window.of(0, 0, *tile), halo, pair, reach).shape
     pixels = grown[0] * grown[1]
     ms = bands / pair.ratio**2
     computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))

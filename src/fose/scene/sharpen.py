@@ -175,7 +175,9 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
     """Register, fit, apply and write an opened pair."""
     clock = [time.perf_counter()]
     dtype = output_dtype(options.dtype, opened.ms.info.dtype)
-    budget = Budget.split(options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo)
+    budget = Budget.split(
+        options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo, sharpener.reach
+    )
     with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
         scene, registration = register(joined(opened, options, pool, budget.ahead), options.register, options.reference)
         clock.append(time.perf_counter())
@@ -253,7 +255,7 @@ def sharpened(
     """
 
     def read(window: Window) -> SceneTile:
-        return scene.tile(window, sharpener.halo)
+        return scene.tile(window, sharpener.halo, sharpener.reach)
 
     def compute(reading: Future[SceneTile]) -> Stored:
         tile = reading.result()
