@@ -2,6 +2,7 @@
 models", equation 12). Works on anything with arithmetic: NumPy arrays or torch tensors."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from fose.diffusion.schedule import timesteps
@@ -16,7 +17,7 @@ def ddim(denoise: Callable[[Any, int], Any], start: Any, abar: Sequence[float], 
     x = start
     times = timesteps(count, len(abar))
     clean = denoise(x, times[0])
-    for now, after in zip(times, times[1:], strict=False):
+    for now, after in pairwise(times):
         level, target = float(abar[now]), float(abar[after])
         noise = (x - level**0.5 * clean) / (1 - level) ** 0.5
         x = target**0.5 * clean + (1 - target) ** 0.5 * noise

@@ -4,6 +4,7 @@ Cosine schedule of Nichol and Dhariwal (2021), "Improved denoising diffusion pro
 s = 0.008 and beta <= 0.999, T = 1000, as in SSDiff (Zhong et al. 2024, arXiv 2404.11537).
 """
 
+from itertools import pairwise
 from math import cos, pi
 
 import numpy as np
@@ -15,7 +16,7 @@ STEPS = 1000
 def cosine(steps: int = STEPS, offset: float = 0.008, largest_beta: float = 0.999) -> NDArray[np.float64]:
     """abar_t for t = 0..steps-1, falling from nearly 1 to nearly 0."""
     level = [cos((t / steps + offset) / (1 + offset) * pi / 2) ** 2 for t in range(steps + 1)]
-    beta = [min(1 - after / before, largest_beta) for before, after in zip(level, level[1:], strict=False)]
+    beta = [min(1 - after / before, largest_beta) for before, after in pairwise(level)]
     return np.cumprod(1 - np.array(beta))
 
 

@@ -24,7 +24,7 @@ CONDITIONS = 6
 SPATIAL = 3
 SPECTRAL = 2
 # Spread of (target - base) / (band spread x detail spread) over the training samples, so that x0 has unit spread.
-RESIDUAL_SPREAD = 0.5
+RESIDUAL_SPREAD = 0.8
 
 
 @dataclass(frozen=True)

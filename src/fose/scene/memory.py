@@ -9,8 +9,8 @@ from fose.scene.grid import GridPair, Shape
 from fose.scene.tiles import STATISTICS_TILE, Window, pan_window
 from fose.scene.writer import BLOCK
 
-# Python, NumPy, rasterio, GDAL's drivers and their thread stacks, before any pixel (measured: docs/benchmarks.md).
-FIXED_OVERHEAD = 160 * 2**20  # bytes
+# Python, NumPy, rasterio, GDAL's drivers, and what their allocators keep (measured: docs/benchmarks.md).
+FIXED_OVERHEAD = 256 * 2**20  # bytes
 # Tile shapes in output pixels, preferred first; every edge is a whole number of output blocks.
 TILES: tuple[Shape, ...] = (
     (2 * BLOCK, 2 * BLOCK),
