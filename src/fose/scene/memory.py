@@ -6,7 +6,7 @@ from math import ceil
 
 from fose.errors import InputError
 from fose.scene.grid import GridPair, Shape
-from fose.scene.tiles import Window, pan_window
+from fose.scene.tiles import STATISTICS_TILE, Window, pan_window
 from fose.scene.writer import BLOCK
 
 # Python, NumPy, rasterio, GDAL's drivers, and what their allocators keep (measured: docs/benchmarks.md).
@@ -23,11 +23,15 @@ LEAST_CACHE = 16 * 2**20  # bytes
 
 @dataclass(frozen=True)
 class Budget:
-    """A division of memory: tile shape in output pixels, compute threads, tiles in flight."""
+    """A division of memory: tile shape in output pixels, compute threads, tiles in flight.
+
+    fitting: statistics tiles in flight. Their size is fixed, so only their number can follow the memory.
+    """
 
     tile: Shape
     threads: int
     ahead: int
+    fitting: int
 
     @staticmethod
     def cache(memory: int) -> int:
@@ -54,12 +58,13 @@ class Budget:
         if wanted < 1:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
+        fitting = max(1, available // statistics_bytes(bands, pair, halo))
         for count in range(wanted, 0, -1):
             for tile in TILES:
                 need = tile_bytes(tile, bands, itemsize, pair, halo, reach)
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
-                    return cls(tile, count, ahead)
+                    return cls(tile, count, ahead, min(fitting, ahead))
         smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach)
         working = smallest.computing + 3 * smallest.waiting
         least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
@@ -82,3 +87,10 @@ def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int
     computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))
     waiting = int(pixels * 4 * (1 + 2 * ms) + tile[0] * tile[1] * bands * (itemsize + 4))
     return TileBytes(computing, waiting)
+
+
+def statistics_bytes(bands: int, pair: GridPair, halo: int) -> int:
+    """Working set of a statistics tile: as `tile_bytes`, and copies of the valid samples of every channel."""
+    statistics = min(STATISTICS_TILE, pair.shape[0]), min(STATISTICS_TILE, pair.shape[1])
+    grown = pan_window(Window.of(0, 0, *statistics), halo, pair).shape
+    return int(grown[0] * grown[1] * 4 * (6 + 5 * bands + 6 * bands / pair.ratio**2))

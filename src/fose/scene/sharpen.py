@@ -179,7 +179,9 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
         options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo, sharpener.reach
     )
     with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
-        scene, registration = register(joined(opened, options, pool, budget.ahead), options.register, options.reference)
+        scene, registration = register(
+            joined(opened, options, pool, budget.fitting), options.register, options.reference
+        )
         clock.append(time.perf_counter())
         spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
         fit = sharpener.fit(scene)
