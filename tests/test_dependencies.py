@@ -26,7 +26,7 @@ LAYERS = (
     {"__main__"},
 )
 # Of one layer: those that may import another of their own layer.
-SIDEWAYS = {("evaluation", "api"), ("training", "evaluation")}
+SIDEWAYS = {("api", "evaluation"), ("training", "evaluation")}
 ONLY_IN = {
     "rasterio": {"scene", "data"},
     "affine": {"scene", "data"},

@@ -37,15 +37,15 @@ def exp(synth):
 
 @pytest.fixture(scope="module")
 def large_pair(synth, tmp_path_factory):
-    """PAN of 1260 x 1480 with holes in both: several statistics tiles, several blocks."""
-    pan, ms = synth.arrays((315, 370), 4.0, (1.0, -0.5))
+    """PAN of 1100 x 1240 with holes in both: several statistics tiles, several blocks."""
+    pan, ms = synth.arrays((275, 310), 4.0, (1.0, -0.5))
     pan[500:530, 900:1100] = pan[3, 4] = 0
-    ms[:, 130:140, 120:131] = ms[1, 60:63, 300] = 0
+    ms[:, 130:140, 120:131] = ms[1, 60:63, 280] = 0
     folder = tmp_path_factory.mktemp("large")
     return synth.save_pair(folder, np.rint(pan), np.rint(ms), 4.0, (1.0, -0.5), nodata=0)
 
 
-METHODS = ["test-detail", "brovey", "gsa", "mtf-glp-fs", "atwt", "pracs"]
+METHODS = ["test-detail", "brovey", "gsa", "mtf-glp-fs", "pracs"]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -61,7 +61,7 @@ def test_memory_tiles_and_threads_change_no_bit(synth, large_pair, tmp_path, mon
         run(large_pair, tmp_path / "out.tif", sharpener, memory=memory, threads=threads)
         others.append(synth.load(tmp_path / "out.tif"))
     split = pipeline.Budget.split
-    monkeypatch.setattr(pipeline.Budget, "split", lambda *args: dataclasses.replace(split(*args), tile=(512, 1480)))
+    monkeypatch.setattr(pipeline.Budget, "split", lambda *args: dataclasses.replace(split(*args), tile=(512, 1240)))
     run(large_pair, tmp_path / "out.tif", sharpener)
     others.append(synth.load(tmp_path / "out.tif"))
     for other in others:

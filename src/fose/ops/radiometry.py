@@ -55,7 +55,7 @@ def check_nodata(nodata: float, dtype: np.dtype[Any]) -> Any:
     """`nodata` as a value of `dtype`; InputError where the type cannot hold it."""
     advice = "choose another value with --nodata or another type with --dtype"
     if dtype.kind == "f":
-        if np.isfinite(nodata) and abs(nodata) > np.finfo(dtype).max:
+        if np.isfinite(nodata) and abs(nodata) > float(np.finfo(dtype).max):
             raise InputError(
                 f"nodata: expected a value of at most {np.finfo(dtype).max:g} for {dtype}; found {nodata:g}; {advice}"
             )
