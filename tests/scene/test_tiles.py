@@ -96,6 +96,20 @@ def test_tiled_equals_whole_bit_for_bit(synth, ratio, phase, kernel, name, tile,
     assert np.isnan(whole[:, ~beyond]).any() == (holes != "none")
 
 
+@pytest.mark.parametrize("name", ["test-exp", "test-detail"])
+def test_tiled_equals_whole_where_tiles_end_in_large_holes(synth, name):
+    """Holes wider than the kernel, islands in them beyond a tile's window: the fill must look as far as it fills."""
+    pan, ms = synth.arrays((48, 60), bands=1)
+    ms[0, 10:38, 14:45] = np.nan
+    ms[0, 20, 22] = ms[0, 27, 37] = 3000
+    pan[60:130, 100:200] = np.nan
+    pan[90, 150] = 3000
+    with synth.joined(pan, ms) as scene:
+        whole = synth.sharpen_tiles(scene, synth.SHARPENERS[name])
+        for tile in ((24, 37), (64, 64)):
+            assert np.array_equal(synth.sharpen_tiles(scene, synth.SHARPENERS[name], tile), whole, equal_nan=True)
+
+
 @pytest.mark.parametrize("shift", [(0.3, -0.7), (-2.6, 3.4)])
 def test_tiled_equals_whole_when_pan_is_moved(synth, shift):
     pan, ms = synth.arrays((24, 30))
