@@ -17,7 +17,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from fose.errors import InputError, ReadError
-from fose.scene.grid import Grid
+from fose.scene.grid import Grid, same_grid
 from fose.scene.tiles import Window
 from fose.sharpener import Array
 
@@ -261,19 +261,11 @@ def _band(handle: Any, index: int) -> BandInfo:
 def _check_stack(files: Sequence[RasterInfo]) -> None:
     first = files[0]
     for other in files[1:]:
-        if not _same_grid(first.grid, other.grid):
+        if not same_grid(first.grid, other.grid):
             raise InputError(
                 f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with "
                 f"{other.grid}; resample them to one grid first"
             )
-
-
-def _same_grid(one: Grid, other: Grid) -> bool:
-    if one.shape != other.shape or one.crs != other.crs:
-        return False
-    if one.transform is None or other.transform is None:
-        return one.transform is other.transform
-    return bool(one.transform.almost_equals(other.transform, 1e-6))
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:

@@ -119,15 +119,15 @@ class JoinedScene:
         inner = ms_window(outer, self.pair, self.kernel)
         pan, pan_valid = self._read_pan(outer, reach=core.rows.start - outer.rows.start + PAN_REACH)
         reach = ceil(self.kernel.radius) + 1 + halo
-        ms, ms_valid = _read_filled(self.ms.read, inner, reach)
+        ms, ms_valid = read_filled(self.ms.read, inner, reach)
         return SceneTile(pan[0], ms, core, outer, inner, self.pair, self.kernel, pan_valid, ms_valid)
 
     def _read_pan(self, window: Window, reach: int) -> tuple[Array, Valid | None]:
         if self.pair.pan_shift == (0.0, 0.0):
-            image, valid = _read_filled(self._pan_as_is, window, reach)
+            image, valid = read_filled(self._pan_as_is, window, reach)
         else:
             grown = window.grown(int(PAN_KERNEL.radius) + 1 + int(max(abs(s) for s in self.pair.pan_shift)))
-            image, valid = _read_filled(self._pan_as_is, grown, reach)
+            image, valid = read_filled(self._pan_as_is, grown, reach)
             axes = tuple(AxisMap(-shift, 1) for shift in self.pair.pan_shift)
             image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)  # type: ignore[arg-type]
             valid = None if valid is None else valid[(slice(None), *window.within(grown))]
@@ -159,7 +159,7 @@ def _covered(window: Window, pair: GridPair) -> Valid | None:
     return None if rows.all() and cols.all() else (rows[:, None] & cols)[None]
 
 
-def _read_filled(
+def read_filled(
     read: Callable[[Window], tuple[Array, Valid | None]], window: Window, reach: int
 ) -> tuple[Array, Valid | None]:
     """Read a window and fill its holes; only a window with holes is read again with the margin they need."""
