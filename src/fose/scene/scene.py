@@ -56,6 +56,11 @@ class ArraySource:
             return cls(computed)
         return cls(np.where(valid, computed, np.float32(0)), valid)
 
+    @classmethod
+    def masked(cls, image: Array, valid: Valid | None) -> "ArraySource":
+        """From a finite (C, H, W) array of which only the pixels in `valid` (H, W) exist; None: all."""
+        return cls(image, None if valid is None else np.broadcast_to(valid, image.shape))
+
     @property
     def shape(self) -> Shape:
         """Height and width in pixels."""
