@@ -33,6 +33,11 @@ def methods() -> dict[str, str]:
     return {name: classical.describe(name) for name in classical.names()} | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
 
 
+def sharpener_names() -> tuple[str, ...]:
+    """The methods that work tile by tile, all but GDAL's, which only writes files."""
+    return tuple(name for name in methods() if name != gdal_brovey.NAME)
+
+
 def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
     """The sharpener of that name; InputError lists the known ones, or says that it takes no weights."""
     return classical.get(name) if weights is None else classical.get(name, weights=weights)

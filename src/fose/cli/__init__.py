@@ -11,6 +11,8 @@ COMMANDS = {
     "sharpen": "Sharpen MS with PAN into a new file.",
     "info": "Say what sharpen would do with a pair.",
     "methods": "List the methods.",
+    "metrics": "Measure a fused image, with or without a reference.",
+    "evaluate": "Compare methods on scenes, in a table.",
 }
 
 

@@ -204,6 +204,11 @@ class FullTrial:
         registered, registration = register(scene, mode, "pan")
         return cls(registered, registration)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: the registration."""
+        return () if self.registration is None else tuple(self.registration.notes)
+
     def score(self, sharpener: Sharpener) -> Scores:
         """Sharpen and measure. InputError where the result is not finite or nothing can be measured."""
         return measure(self.scene, Sharpened(self.scene, sharpener, sharpener.fit(self.scene)))
@@ -219,6 +224,7 @@ class ReferenceFullTrial:
 
     scene: ReferenceScene
     ms_up: Array | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, scene: ReferenceScene, ms_up: Array | None = None) -> "ReferenceFullTrial":

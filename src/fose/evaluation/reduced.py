@@ -180,6 +180,11 @@ class ReducedTrial:
         registered, registration = register(scene, mode, "ms")
         return cls(registered, target, valid, cut, peak, registration)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: the registration."""
+        return () if self.registration is None else tuple(self.registration.notes)
+
     def score(self, sharpener: Sharpener) -> Scores:
         """Sharpen and compare. InputError where the result is not finite or nothing can be measured."""
         sharp, seen = sharpen_to_array(self.scene, sharpener)
@@ -198,6 +203,7 @@ class ReferenceReducedTrial:
     target: Array
     cut: int = 21
     peak: float | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def wald(cls, full: ReferenceScene, cut: int = 21, peak: float | None = None) -> "ReferenceReducedTrial":

@@ -1,0 +1,1 @@
+"""Readers of the data that methods are trained and measured on."""
