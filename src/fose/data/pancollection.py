@@ -21,8 +21,12 @@ Shape = tuple[int, ...]
 KEYS = ("ms", "lms", "pan")
 # Images whose largest value is at most this are scaled to 0..1, and Q2n, which rounds, would say nothing of them.
 LEAST_PEAK = 2.0
-# Axes of the files: as PyTorch wants them, the same as MATLAB 7.3 stores them, and as MATLAB shows one image.
-_LAYOUTS = ("NCHW", "WHCN", "NHWC", "HWC", "CHW", "CWH")
+# Axes as the arrays are read, the most likely first. MATLAB 7.3 stores them in reverse, so its (N, C, H, W) reads WHCN.
+_LAYOUTS = {
+    "hdf5": ("NCHW", "NHWC", "CHW", "HWC"),
+    "matlab 7.3": ("WHCN", "NCWH", "CWH"),
+    "matlab 5": ("NCHW", "HWCN", "NHWC", "HWC", "CHW"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,13 @@ class PanCollection:
     Raises ReadError where the file cannot be read, InputError where keys or shapes are not PanCollection's.
     """
 
-    def __init__(self, path: Path, arrays: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, arrays: Mapping[str, Any], kind: str) -> None:
         absent = [key for key in KEYS if key not in arrays]
         if absent:
             raise InputError(f"{path}: expected the keys {', '.join(KEYS)}, found {', '.join(arrays) or 'none'}")
         self.path = path
         self._arrays = {key: arrays[key] for key in (*KEYS, "gt") if key in arrays}
-        self._layout = _layout(path, {key: tuple(array.shape) for key, array in self._arrays.items()})
+        self._layout = _layout(path, kind, {key: tuple(array.shape) for key, array in self._arrays.items()})
 
     def __len__(self) -> int:
         return int(self._arrays["ms"].shape[self._layout.index("N")]) if "N" in self._layout else 1
@@ -88,9 +92,9 @@ class PanCollection:
         return image if image.ndim == 3 else image[None]
 
 
-def _layout(path: Path, shapes: Mapping[str, Shape]) -> str:
+def _layout(path: Path, kind: str, shapes: Mapping[str, Shape]) -> str:
     """The layout that makes the arrays of one file belong together; InputError where none does."""
-    for layout in _LAYOUTS:
+    for layout in _LAYOUTS[kind]:
         if _fits(layout, shapes):
             return layout
     found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
@@ -121,21 +125,24 @@ def open_pancollection(path: str | Path) -> Iterator[PanCollection]:
     path = Path(path)
     if not path.is_file():
         raise ReadError(f"cannot open {path}: no such file")
-    if path.suffix.lower() == ".mat" and not _is_hdf5(path):
-        yield PanCollection(path, _read_matlab5(path))
+    start = _hdf5_start(path)
+    if path.suffix.lower() == ".mat" and start is None:
+        yield PanCollection(path, _read_matlab5(path), "matlab 5")
         return
     file = _open_hdf5(path)
     try:
-        yield PanCollection(path, {key: file[key] for key in file if hasattr(file[key], "shape")})
+        arrays = {key: file[key] for key in file if hasattr(file[key], "shape")}
+        yield PanCollection(path, arrays, "matlab 7.3" if start else "hdf5")
     finally:
         file.close()
 
 
-def _is_hdf5(path: Path) -> bool:
-    """Whether the HDF5 signature stands at one of the offsets where it may; MATLAB 7.3 puts it at 512."""
+def _hdf5_start(path: Path) -> int | None:
+    """The offset of the HDF5 signature, None where there is none; MATLAB 7.3 writes a header of 512 bytes before it."""
     with path.open("rb") as file:
         head = file.read(2056)
-    return any(head[offset : offset + 8] == b"\x89HDF\r\n\x1a\n" for offset in (0, 512, 1024, 2048))
+    starts = (offset for offset in (0, 512, 1024, 2048) if head[offset : offset + 8] == b"\x89HDF\r\n\x1a\n")
+    return next(starts, None)
 
 
 def _open_hdf5(path: Path) -> Any:
