@@ -58,11 +58,10 @@ def _with(reference: str, fused: str, options: dict[str, Any]) -> tuple[Scores, 
     for name in ("bands", "sensor"):
         if options[name] is not None:
             raise click.UsageError(f"--{name} belongs to --pan and --ms; REFERENCE and FUSED are compared as they are")
-    ratio = options["ratio"]
-    scores, notes = against_reference(
-        reference, fused, ratio or DEFAULT_RATIO, options["peak"], options["cut"] or 0, options["nodata"]
-    )
-    return scores, notes if ratio else [*notes, f"ERGAS for ratio {DEFAULT_RATIO:g}; give --ratio if it is another"]
+    given = options["ratio"]
+    ratio = DEFAULT_RATIO if given is None else given
+    scores, notes = against_reference(reference, fused, ratio, options["peak"], options["cut"] or 0, options["nodata"])
+    return scores, [*notes, f"ERGAS for ratio {ratio:g}; give --ratio if it is another"] if given is None else notes
 
 
 def _without(pan: str, ms: tuple[str, ...], fused: str, options: dict[str, Any]) -> tuple[Scores, list[str]]:

@@ -199,7 +199,9 @@ class PanCollectionCase:
         if gt is None:
             trials = settings.chosen(full=lambda: ReferenceFullTrial.of(scene, sample.lms))
         else:
-            peak = settings.peak or (2.0**guess.sensor.bits - 1 if guess.sensor.bits else None)
+            peak = settings.peak
+            if peak is None and guess.sensor.bits:
+                peak = 2.0**guess.sensor.bits - 1
             border = settings.border("reference")
             trials = settings.chosen(reduced=lambda: ReferenceReducedTrial(scene, gt, border, peak))
         yield Opening(trials, tuple(notes))

@@ -96,7 +96,7 @@ def with_reference(strips: Iterable[PairStrip], ratio: float | None, peak: float
     Raises InputError where nothing can be measured and for pixels that count but are not finite.
     """
     gauge = Gauge({name: (accumulator, PAIR) for name, accumulator in _accumulators(ratio, peak).items()})
-    kept: list[PairStrip] | None = [] if peak else None
+    kept: list[PairStrip] | None = None if peak is None else []
     pixels = missing = samples = 0
     for reference, fused, valid in strips:
         gauge.update({"reference": reference, "fused": fused}, valid)
@@ -107,9 +107,9 @@ def with_reference(strips: Iterable[PairStrip], ratio: float | None, peak: float
     if pixels == missing:
         raise InputError("expected pixels that reference and fused both have, found none; check nodata and the grids")
     values, omitted = gauge.results(), gauge.omitted | _needs(ratio, peak)
-    if kept:
-        _add_ssim(kept, float(peak or 0), values, omitted)
-    elif peak:
+    if kept and peak is not None:
+        _add_ssim(kept, peak, values, omitted)
+    elif peak is not None:
         omitted["SSIM"] = "SSIM is measured on images without missing pixels of up to 16 million pixels times bands"
     return complete(Scores(values, omitted, pixels, missing))
 
@@ -132,8 +132,10 @@ def _accumulators(ratio: float | None, peak: float | None) -> dict[str, Accumula
 
 
 def _needs(ratio: float | None, peak: float | None) -> dict[str, str]:
-    needs = {} if ratio else {"ERGAS": "ERGAS needs the ratio of PAN and MS pixels: give --ratio"}
-    return needs | ({} if peak else {"PSNR, SSIM": "PSNR and SSIM need the largest possible value: give --peak"})
+    needs = {} if ratio is not None else {"ERGAS": "ERGAS needs the ratio of PAN and MS pixels: give --ratio"}
+    return needs | (
+        {} if peak is not None else {"PSNR, SSIM": "PSNR and SSIM need the largest possible value: give --peak"}
+    )
 
 
 def _add_ssim(kept: list[PairStrip], peak: float, values: dict[str, float], omitted: dict[str, str]) -> None:
