@@ -22,8 +22,8 @@ from fose.scene.tiles import Window
 
 PathLike = str | Path
 
-# Samples of each image in one strip of `against_reference`: 16 MB in float32.
-STRIP_SAMPLES = 2**22
+# Samples of each image in one strip of `against_reference`: 4 MB in float32, near a processor's cache.
+STRIP_SAMPLES = 2**20
 # Offset between two grids, in PAN pixels, that still counts as whole.
 OFFSET_TOLERANCE = 0.01
 
@@ -42,7 +42,8 @@ def against_reference(
     cut: the toolboxes' border cut. Missing pixels of either are left out. Raises GridError for other grids,
     InputError for other bands, and ReadError.
     """
-    with Raster([reference], nodata=nodata) as first, Raster([fused], nodata=nodata) as second:
+    with prepared(Options()) as stack:
+        first, second = (stack.enter_context(Raster([path], nodata=nodata)) for path in (reference, fused))
         check_same_grid(("reference", "fused"), first.info.grid, second.info.grid)
         if len(first) != len(second):
             raise InputError(f"fused: expected the {len(first)} bands of the reference, found {len(second)}")
