@@ -201,7 +201,8 @@ Made by `{command}`, commit {commit}, {machine}. Nothing was tuned on these scen
 Protocols as in [evaluation.md](evaluation.md), scene conventions, no border cut. `rr_*` have real targets; the others
 are degraded (reduced resolution) and sharpened as they are (full resolution). Values are those with `--register auto`;
 "on / off" adds those with `--register off` where they differ. SAM in degrees. Best with registration in bold.
-At full resolution registration moves the MS for the metrics too, so on and off measure against different images."""
+At full resolution registration moves the MS for the metrics too, so on and off measure against different images.
+Shifts at reduced resolution are in pixels of the degraded PAN, ratio times larger; those of `rr_*` in pixels of their PAN."""
 
 CHECK = """## Check against the toolboxes
 

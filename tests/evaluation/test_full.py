@@ -132,6 +132,23 @@ def test_a_small_ms_has_no_decimated_form_and_says_why(images, make_scene):
     assert "at least 32 pixels, found 16" in found.omitted["D_lambda_K_decimated"]
 
 
+@pytest.mark.parametrize("value", [0.0, 500.0])
+def test_images_without_contrast_have_finite_scores(make_scene, value):
+    """Flat blocks compare only their means, and all zero means nothing differs: a perfect score, never NaN."""
+    pan, ms = np.full((128, 128), value), np.full((4, 32, 32), value)
+    found = FullTrial(make_scene(pan, ms)).score(classical.get("mtf-glp-fs")).values
+    assert len(found) == 6
+    assert found["HQNR"] == pytest.approx(1, abs=1e-6)
+
+
+def test_one_constant_band_gives_finite_scores(images, make_scene):
+    pan, ms, _ = images
+    ms[2] = 300
+    for name in classical.names():
+        found = FullTrial(make_scene(pan, ms)).score(classical.get(name)).values
+        assert np.isfinite(list(found.values())).all(), name
+
+
 def test_impossible_input_is_refused(images, make_scene, damaged):
     pan, ms, truth = images
     with pytest.raises(InputError, match="at least 32x32 PAN pixels"):

@@ -85,22 +85,26 @@ def evaluate(
     if showing:
         _progress("")
     if not quiet:
-        for scene, notes in found.notes.items():
-            for note in notes:
-                click.echo(f"note: {scene}: {note}", err=True)
-        for reason in dict.fromkeys(
-            f"{result.scene}, {result.protocol}: {name} left out: {reason}"
-            for result in found.results
-            for name, reason in result.scores.omitted.items()
-            if name != "PSNR, SSIM"
-        ):
-            click.echo(f"note: {reason}", err=True)
+        _say_notes(found)
     for failure in found.failures:
         click.echo(f"error: {failure}", err=True)
     if found.results:
         _write(FORMATS[form](found), output)
     if found.failures:
         click.get_current_context().exit(1)
+
+
+def _say_notes(found: Any) -> None:
+    """What was assumed and left out, each line once; a missing --peak is no news here."""
+    lines = [f"{scene}: {note}" for scene, notes in found.notes.items() for note in notes]
+    lines += [
+        f"{result.scene}, {result.protocol}: {name} left out: {reason}"
+        for result in found.results
+        for name, reason in result.scores.omitted.items()
+        if name != "PSNR, SSIM"
+    ]
+    for line in dict.fromkeys(lines):
+        click.echo(f"note: {line}", err=True)
 
 
 def _progress(line: str) -> None:
