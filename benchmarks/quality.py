@@ -202,7 +202,7 @@ Protocols as in [evaluation.md](evaluation.md), scene conventions, no border cut
 are degraded (reduced resolution) and sharpened as they are (full resolution). Values are those with `--register auto`;
 "on / off" adds those with `--register off` where they differ. SAM in degrees. Best with registration in bold.
 At full resolution registration moves the MS for the metrics too, so on and off measure against different images.
-Shifts at reduced resolution are in pixels of the degraded PAN, ratio times larger; those of `rr_*` in pixels of their PAN."""
+Shifts at reduced resolution are in pixels of the degraded PAN, which are ratio times larger than PAN's."""
 
 CHECK = """## Check against the toolboxes
 

@@ -67,6 +67,16 @@ def test_a_folder_gives_mean_and_deviation_and_a_bad_scene_does_not_stop_it(fose
     assert row["std"] == pytest.approx(abs(each[0] - each[1]) / 2**0.5)
 
 
+def test_a_note_that_holds_for_several_scenes_is_said_once(fose, make_pair, tmp_path):
+    pairs = [make_pair(name, ms_size=(16, 16)) for name in ("one", "two", "three")]
+    manifest = tmp_path / "scenes.json"
+    manifest.write_text(json.dumps([{"pan": pair.pan, "ms": pair.ms} for pair in pairs]))
+    result = fose("evaluate", manifest, "-m", "exp,gsa", "--protocol", "full", "--register", "off")
+    assert result.exit_code == 0
+    assert result.stderr.count("D_lambda_K_decimated left out") == 1
+    assert "note: 3 scenes: full: D_lambda_K_decimated left out" in result.stderr
+
+
 def test_a_protocol_that_a_scene_is_too_small_for_does_not_stop_the_other(fose, make_pair):
     pair = make_pair(ms_size=(3, 40), ratio=16)
     result = fose("evaluate", pair.pan, pair.ms, "-m", "exp", "--format", "json", "--register", "off")

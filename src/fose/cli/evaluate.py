@@ -95,16 +95,18 @@ def evaluate(
 
 
 def _say_notes(found: Any) -> None:
-    """What was assumed and left out, each line once; a missing --peak is no news here."""
-    lines = [f"{scene}: {note}" for scene, notes in found.notes.items() for note in notes]
-    lines += [
-        f"{result.scene}, {result.protocol}: {name} left out: {reason}"
-        for result in found.results
-        for name, reason in result.scores.omitted.items()
-        if name != "PSNR, SSIM"
-    ]
-    for line in dict.fromkeys(lines):
-        click.echo(f"note: {line}", err=True)
+    """What was assumed and left out, each note once; a missing --peak is no news here."""
+    said: dict[str, dict[str, None]] = {}  # note: the scenes that it holds for
+    for scene, notes in found.notes.items():
+        for note in notes:
+            said.setdefault(note, {})[scene] = None
+    for result in found.results:
+        for name, reason in result.scores.omitted.items():
+            if name != "PSNR, SSIM":
+                said.setdefault(f"{result.protocol}: {name} left out: {reason}", {})[result.scene] = None
+    for note, scenes in said.items():
+        where = next(iter(scenes)) if len(scenes) == 1 else f"{len(scenes)} scenes"
+        click.echo(f"note: {where}: {note}", err=True)
 
 
 def _progress(line: str) -> None:
