@@ -1,13 +1,31 @@
 """Fixtures that several test folders share."""
 
+import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import settings
 from scipy import ndimage
+
+# Time is no law: shared machines are slow. Few examples, because each of the scene's builds images.
+settings.register_profile("fose", deadline=None)
+settings.load_profile("fose")
+
+
+@pytest.fixture(scope="session")
+def synth() -> ModuleType:
+    """Module of synthetic scenes, `synth.py` beside this file (test folders are no packages to import it from)."""
+    spec = importlib.util.spec_from_file_location("fose_test_synth", Path(__file__).with_name("synth.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
     type=Memory(),
     default="512MB",
     show_default=True,
-    help="Working memory, beyond about 160 MB for the libraries.",
+    help="Working memory, beyond about 256 MB for libraries and statistics.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")

@@ -53,12 +53,16 @@ def _neighbour(sentinel: Any, dtype: np.dtype[Any]) -> Any:
 
 def check_nodata(nodata: float, dtype: np.dtype[Any]) -> Any:
     """`nodata` as a value of `dtype`; InputError where the type cannot hold it."""
+    advice = "choose another value with --nodata or another type with --dtype"
     if dtype.kind == "f":
+        if np.isfinite(nodata) and abs(nodata) > np.finfo(dtype).max:
+            raise InputError(
+                f"nodata: expected a value of at most {np.finfo(dtype).max:g} for {dtype}; found {nodata:g}; {advice}"
+            )
         return dtype.type(nodata)
     info = np.iinfo(dtype)
-    if np.isnan(nodata) or nodata != int(nodata) or not info.min <= nodata <= info.max:
+    if not info.min <= nodata <= info.max or nodata != int(nodata):  # NaN fails the first comparison
         raise InputError(
-            f"nodata: expected an integer in {info.min}..{info.max} for {dtype}; found {nodata:g}; "
-            "choose another value with --nodata or another type with --dtype"
+            f"nodata: expected an integer in {info.min}..{info.max} for {dtype}; found {nodata:g}; {advice}"
         )
     return dtype.type(int(nodata))

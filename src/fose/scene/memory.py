@@ -2,14 +2,15 @@
 
 import os
 from dataclasses import dataclass
+from math import ceil
 
 from fose.errors import InputError
 from fose.scene.grid import GridPair, Shape
 from fose.scene.tiles import Window, pan_window
 from fose.scene.writer import BLOCK
 
-# Python, NumPy, rasterio, GDAL's drivers and their thread stacks, before any pixel (measured: docs/benchmarks.md).
-FIXED_OVERHEAD = 160 * 2**20  # bytes
+# Python, NumPy, rasterio, GDAL's drivers, and what their allocators keep (measured: docs/benchmarks.md).
+FIXED_OVERHEAD = 256 * 2**20  # bytes
 # Tile shapes in output pixels, preferred first; every edge is a whole number of output blocks.
 TILES: tuple[Shape, ...] = (
     (2 * BLOCK, 2 * BLOCK),
@@ -17,6 +18,7 @@ TILES: tuple[Shape, ...] = (
     (BLOCK, BLOCK),
 )
 CACHE_SHARE = 0.25
+LEAST_CACHE = 16 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Budget:
     @staticmethod
     def cache(memory: int) -> int:
         """GDAL's block cache, bytes. In bytes because rasterio takes small numbers for bytes, not megabytes."""
-        return int(max(16 * 2**20, memory * CACHE_SHARE))
+        return int(max(LEAST_CACHE, memory * CACHE_SHARE))
 
     @classmethod
     def split(cls, memory: int, threads: int | None, bands: int, itemsize: int, pair: GridPair, halo: int) -> "Budget":
@@ -49,10 +51,9 @@ class Budget:
                 if count * need.computing + ahead * need.waiting <= available:
                     return cls(tile, count, ahead)
         smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo)
-        least = int((smallest.computing + 3 * smallest.waiting) / (1 - CACHE_SHARE)) + 1
-        raise InputError(
-            f"--memory: expected at least {least / 2**20:.0f} MB for this scene, found {memory / 2**20:.0f} MB"
-        )
+        working = smallest.computing + 3 * smallest.waiting
+        least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
+        raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from fose.errors import InputError, ReadError
+from fose.ops.radiometry import check_nodata
 from fose.scene.grid import Grid, same_grid
 from fose.scene.tiles import Window
 from fose.sharpener import Array
@@ -121,26 +122,43 @@ class Raster:
             handles = []
             for path in self.paths:
                 try:
-                    handle = rasterio.open(path)
+                    handle = self._keep(rasterio.open(path))
                     if self._crs is not None:
-                        handle = WarpedVRT(handle, crs=self._crs, resampling=Resampling.cubic, add_alpha=True)
+                        handle = self._keep(self._warp(handle))
                 except RasterioError as error:
                     raise ReadError(f"cannot open {path}: {_reason(error)}") from error
                 handles.append(handle)
-                with self._lock:
-                    self._handles.append(handle)
             self._local.handles = handles
         handles = self._local.handles
         return list(handles)
 
+    def _keep(self, handle: Any) -> Any:
+        """Remember a handle for `close`."""
+        with self._lock:
+            self._handles.append(handle)
+        return handle
+
+    def _warp(self, handle: Any) -> WarpedVRT:
+        """The raster in the CRS asked for; pixels beyond it and in holes are missing as nodata or alpha."""
+        declared = handle.nodata if self._nodata is None else self._nodata
+        nodata = _held(declared, handle.dtypes[0])
+        if nodata is None and handle.dtypes[0].startswith("float") and _alpha_band(handle) is None:
+            nodata = None if _has_mask(handle) else float("nan")
+        add_alpha = nodata is None and _alpha_band(handle) is None
+        return WarpedVRT(
+            handle, crs=self._crs, resampling=Resampling.cubic, src_nodata=nodata, nodata=nodata, add_alpha=add_alpha
+        )
+
     def _mask_kind(self, file: int, band: int) -> str | float | None:
-        """How band pixels are marked missing: by a nodata value, by a mask ("mask"), or not at all (None)."""
+        """How band pixels are marked missing: by a nodata value, by "alpha" or "mask", or not at all (None)."""
         handle, index = self._open()[file], self._numbers[file][band] - 1
-        if self._nodata is not None:
-            return float(self._nodata)
         flags = handle.mask_flag_enums[index]
-        if MaskFlags.nodata in flags and handle.nodatavals[index] is not None:
-            return float(handle.nodatavals[index])
+        if self._nodata is not None and not self.warped:
+            return _held(self._nodata, handle.dtypes[index])
+        if MaskFlags.nodata in flags:
+            return _held(handle.nodatavals[index], handle.dtypes[index])
+        if _alpha_band(handle) is not None:
+            return "alpha"
         return None if MaskFlags.all_valid in flags else "mask"
 
     def read(self, window: Window) -> tuple[Array, NDArray[np.bool_] | None]:
@@ -168,10 +186,15 @@ class Raster:
         handle, number = self._open()[file], self._numbers[file][band]
         try:
             raw = handle.read(number, window=inner)
-            mask = handle.read_masks(number, window=inner) if kind == "mask" else None
+            mask = None
+            if kind == "alpha":  # as a band: GDAL's mask knows no alpha but that of 8 and unsigned 16 bit
+                mask = handle.read(_alpha_band(handle), window=inner)
+            elif kind == "mask":
+                mask = handle.read_masks(number, window=inner)
         except RasterioError as error:
             raise ReadError(f"cannot read {self.paths[file]}, band {number}: {_reason(error)}") from error
-        out[...] = raw
+        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, hence missing
+            out[...] = raw
         ok = None if mask is None else mask > 0
         if isinstance(kind, float) and not np.isnan(kind):
             ok = raw != raw.dtype.type(kind)
@@ -185,7 +208,7 @@ class Raster:
     def close(self) -> None:
         """Close every thread's handles."""
         with self._lock:
-            for handle in self._handles:
+            for handle in reversed(self._handles):  # a warped view before what it reads
                 handle.close()
             self._handles.clear()
             self._local = threading.local()
@@ -221,6 +244,27 @@ def _reason(error: Exception) -> str:
 def _image_bands(handle: Any) -> list[int]:
     """1-based numbers of the bands that are not alpha."""
     return [number for number, kind in enumerate(handle.colorinterp, start=1) if kind != ColorInterp.alpha]
+
+
+def _alpha_band(handle: Any) -> int | None:
+    """1-based number of the first alpha band."""
+    kinds = list(handle.colorinterp)
+    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+
+
+def _has_mask(handle: Any) -> bool:
+    return any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums)
+
+
+def _held(nodata: float | None, dtype: str) -> float | None:
+    """A nodata value that pixels of a type can have; None where none can (-9999 in unsigned bytes marks nothing)."""
+    if nodata is None:
+        return None
+    try:
+        check_nodata(nodata, np.dtype(dtype))
+    except InputError:
+        return None
+    return float(nodata)
 
 
 def _describe(handle: Any, path: str) -> RasterInfo:
@@ -261,11 +305,12 @@ def _band(handle: Any, index: int) -> BandInfo:
 def _check_stack(files: Sequence[RasterInfo]) -> None:
     first = files[0]
     for other in files[1:]:
-        if not same_grid(first.grid, other.grid):
-            raise InputError(
-                f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with "
-                f"{other.grid}; resample them to one grid first"
-            )
+        if same_grid(first.grid, other.grid):
+            continue
+        raise InputError(
+            f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
+            "resample them to one grid first"
+        )
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:
@@ -279,8 +324,8 @@ def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) 
 
 def _merge(files: Sequence[RasterInfo], chosen: Sequence[tuple[int, int]], nodata: float | None) -> RasterInfo:
     first = files[0]
-    declared = [info.nodata for info in files]
-    same = all(value == declared[0] or (value != value and declared[0] != declared[0]) for value in declared)
+    # Where the files differ, the output needs one value: `store` keeps valid pixels away from it.
+    declared = next((info.nodata for info in files if info.nodata is not None), None)
     return RasterInfo(
         path=", ".join(info.path for info in files),
         grid=first.grid,
@@ -288,7 +333,7 @@ def _merge(files: Sequence[RasterInfo], chosen: Sequence[tuple[int, int]], nodat
         bands=tuple(_named(files, file, band) for file, band in chosen),
         tags={key: value for info in reversed(files) for key, value in info.tags.items()},
         domains=first.domains,
-        nodata=nodata if nodata is not None else (declared[0] if same else None),
+        nodata=declared if nodata is None else nodata,
         has_alpha=any(info.has_alpha for info in files),
         has_mask=any(info.has_mask for info in files),
     )

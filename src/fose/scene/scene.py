@@ -135,7 +135,9 @@ class JoinedScene:
             image, valid = read_filled(self._pan_as_is, grown, reach)
             axes = tuple(AxisMap(-shift, 1) for shift in self.pair.pan_shift)
             image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)  # type: ignore[arg-type]
-            valid = None if valid is None else valid[(slice(None), *window.within(grown))]
+            # Validity moves with the image, by whole pixels.
+            whole = _moved(window, *(-round(shift) for shift in self.pair.pan_shift))
+            valid = None if valid is None else valid[(slice(None), *whole.within(grown))]
         return image, None if valid is None else valid[0]
 
     def _pan_as_is(self, window: Window) -> tuple[Array, Valid | None]:

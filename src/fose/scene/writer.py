@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from fose.scene.reader import BandInfo, RasterInfo
 from fose.scene.tiles import Window
 
 BLOCK = 512
+FULL_DISK = 2**20  # bytes free, below which a failure to write is blamed on the disk
 DRIVERS = ("GTiff", "COG")
 # Errors that rasterio raises from writing: its own, GDAL's, and the operating system's.
 WRITE_ERRORS = (RasterioError, rasterio._err.CPLE_BaseError, OSError)
@@ -119,14 +121,17 @@ def check_target(path: Path, driver: str, overwrite: bool) -> None:
 class OutputFile:
     """A context that either leaves the complete target behind or nothing at all.
 
-    Inside the context pixels go to a hidden file beside the target; leaving it normally verifies that file,
-    flushes it to disk and renames it; leaving it by any exception removes it. OutputError on every failure.
+    Inside the context pixels go to a file in a hidden folder beside the target; leaving it normally verifies that
+    file, flushes it to disk and renames it, with whatever GDAL wrote beside it; leaving it by any exception removes
+    the folder. OutputError on every failure.
     """
 
     def __init__(self, spec: OutputSpec) -> None:
         check_target(spec.path, spec.driver, spec.overwrite)
         self.spec = spec
-        self._part = spec.path.with_name(f".{spec.path.name}.{os.getpid()}.part")
+        # A folder, so that what GDAL writes beside a file (.IMD, .aux.xml) has its final name and is found again.
+        self._folder = spec.path.with_name(f".{spec.path.name}.{os.getpid()}.part")
+        self._part = self._folder / "plain" / spec.path.name
         self._stack = contextlib.ExitStack()
         self._dataset: Any = None
 
@@ -146,6 +151,7 @@ class OutputFile:
         self._stack.enter_context(rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True))
         self._errors = self._stack.enter_context(_GdalErrors())
         try:
+            self._part.parent.mkdir(parents=True, exist_ok=True)
             # Metadata first: set later, GDAL would have to move it behind the pixels.
             self._dataset = rasterio.open(self._part, "w", **profile, **self._part_options())
             self._describe(alpha)
@@ -194,7 +200,7 @@ class OutputFile:
             if self.spec.missing.form in ("alpha", "mask"):
                 self._write_validity(place, np.ones(window.shape, bool) if valid is None else valid)
         except WRITE_ERRORS as error:
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first or _text(error)}") from error
+            raise OutputError(f"cannot write {self.spec.path}: {self._why(error)}") from error
 
     def _write_validity(self, place: RasterioWindow, valid: NDArray[np.bool_]) -> None:
         if self.spec.missing.form == "mask":
@@ -212,48 +218,59 @@ class OutputFile:
         except WRITE_ERRORS as failure:
             if isinstance(failure, OutputError):
                 raise
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first or _text(failure)}") from failure
+            raise OutputError(f"cannot write {self.spec.path}: {self._why(failure)}") from failure
         finally:
             self._abandon()
 
     def _seal(self) -> None:
         self._dataset.close()
         if self._errors.first:
-            raise OutputError(f"cannot write {self.spec.path}: {self._errors.first}")
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
         _verify(self._part, self.spec.path)
         whole = self._part if self.spec.driver == "GTiff" else self._to_cog()
         with whole.open("rb+") as file:
             os.fsync(file.fileno())
-        for sidecar in (".aux.xml", ".ovr", ".msk"):  # they described the file that is being replaced
-            self.spec.path.with_name(self.spec.path.name + sidecar).unlink(missing_ok=True)
         whole.replace(self.spec.path)
+        self._move_sidecars(whole.parent)
+
+    def _move_sidecars(self, folder: Path) -> None:
+        """Put what GDAL wrote beside the file beside the target; what described a replaced file goes."""
+        target = self.spec.path
+        for ending in (".aux.xml", ".ovr", ".msk"):
+            target.with_name(target.name + ending).unlink(missing_ok=True)
+        for sidecar in list(folder.iterdir()):
+            place = target.with_name(sidecar.name)
+            if self.spec.overwrite or not place.exists():  # a product's own .IMD may lie there
+                sidecar.replace(place)
 
     def _to_cog(self) -> Path:
-        cog = self._part.with_suffix(".cog.part")
-        predictor = "YES"
-        defaults = {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": predictor, "BIGTIFF": "IF_SAFER"}
+        cog = self._folder / "cog" / self.spec.path.name
+        cog.parent.mkdir()
+        defaults = {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": "YES", "BIGTIFF": "IF_SAFER"}
         given = {key.upper(): value for key, value in self.spec.options.items()}
         if "COMPRESS" in given:
             del defaults["LEVEL"], defaults["PREDICTOR"]
+        # Not COPY_SRC_MDD=YES: GDAL 3.10 then keeps other metadata domains but loses the bands' tags.
         options = {"NUM_THREADS": str(self.spec.threads)} | defaults | given
-        try:
-            rasterio.shutil.copy(self._part, cog, driver="COG", **options)
-            if self._errors.first:
-                raise OutputError(f"cannot write {self.spec.path}: {self._errors.first}")
-            _verify(cog, self.spec.path)
-        except BaseException:
-            cog.unlink(missing_ok=True)
-            raise
+        rasterio.shutil.copy(self._part, cog, driver="COG", **options)
+        if self._errors.first:
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
+        _verify(cog, self.spec.path)
         return cog
 
+    def _why(self, error: BaseException | None = None) -> str:
+        """GDAL's first error, or Python's; both say "write error" of a full disk, so that is looked at first."""
+        if shutil.disk_usage(self.spec.path.parent).free < FULL_DISK:
+            return "no space left on device"
+        return self._errors.first or (_text(error) if error else "unknown error")
+
     def _abandon(self) -> None:
-        """Close and remove whatever is left of the hidden file."""
+        """Close and remove whatever is left in the hidden folder."""
         if self._dataset is not None and not self._dataset.closed:
             with contextlib.suppress(*WRITE_ERRORS):
                 self._dataset.close()
         self._stack.close()
-        for left in (self._part, self._part.with_name(self._part.name + ".msk")):
-            left.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _GdalErrors(logging.Handler):

@@ -1,0 +1,1 @@
+"""Diffusion mathematics, apart from any network."""

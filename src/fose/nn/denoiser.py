@@ -1,0 +1,84 @@
+"""The enhanced diffusion model: two streams, alternating local fusion, adaptive convolution, x0 prediction.
+
+After SSDiff (Zhong et al. 2024, arXiv 2404.11537): a spatial stream from PAN and x_t, a spectral one from the MS and
+x_t, fused alternately. Ours: bands as a set, the folded grid, local fusion instead of attention over all pixels, and
+adaptive convolution in the fusion. The spatial stream is shared by all bands and computed once.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from fose.nn.layers import (
+    CELL,
+    AdaptiveConv,
+    Condition,
+    Embedding,
+    Residual,
+    activation,
+    band_mean,
+    conv,
+    fold,
+    over_bands,
+    to_bands,
+    unfold,
+)
+from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
+
+
+class FusionBlock(nn.Module):
+    """Bands inform the spatial stream (mean over bands), then the spatial stream the bands (mixing, own kernels)."""
+
+    def __init__(self, spatial: int, width: int, embedding: int, adaptive: bool) -> None:
+        super().__init__()
+        self.from_bands = conv(width, spatial, 1)
+        self.spatial = Residual(spatial)
+        self.from_spatial = conv(spatial, width, 1)
+        self.adaptive = AdaptiveConv(spatial, width) if adaptive else None
+        self.condition = Condition(embedding, width)
+        self.spectral = Residual(width)
+
+    def forward(self, spatial: Tensor, spectral: Tensor, vector: Tensor, bands: int) -> tuple[Tensor, Tensor]:
+        """spatial (N, S, h, w), spectral (N C, width, h, w), vector (N C, E) -> both streams."""
+        spatial = self.spatial(spatial + self.from_bands(band_mean(spectral, bands)))
+        mixed = spectral + over_bands(self.from_spatial(spatial), bands)
+        if self.adaptive is not None:
+            mixed = mixed + self.adaptive(mixed, spatial, bands)
+        return spatial, self.spectral(self.condition(mixed, vector))
+
+
+class Denoiser(nn.Module):
+    """Predicts x0 from x_t, time and features.
+
+    width: channels of each stream; depth: fusion blocks; adaptive: with adaptive convolution (the ablation's switch).
+    """
+
+    def __init__(self, width: int = 40, depth: int = 4, embedding: int = 48, adaptive: bool = True) -> None:
+        super().__init__()
+        self.width, self.depth = width, depth
+        self.embed = Embedding(CONDITIONS, embedding, timed=True)
+        self.spatial_in = conv((SPATIAL + 1) * CELL, width)
+        self.spectral_in = conv((SPECTRAL + 1) * CELL, width, 1)
+        self.blocks = nn.ModuleList(FusionBlock(width, width, embedding, adaptive) for _ in range(depth))
+        self.out = conv(width, CELL, 1)
+
+    def start(self, noisy: Tensor, time: Tensor, inputs: "tuple[Tensor, Tensor, Tensor]") -> "tuple[Tensor, ...]":
+        """First features of both streams and the embedding. noisy (N, C, H, W), time (N,), see `forward`."""
+        spatial, spectral, conditions = inputs
+        bands = noisy.shape[1]
+        mean = noisy.mean(dim=1, keepdim=True)
+        shared = activation(self.spatial_in(fold(torch.cat([spatial, mean], dim=1))))
+        each = torch.cat([spectral, noisy[:, :, None]], dim=2).flatten(0, 1)
+        vector = self.embed(conditions.flatten(0, 1), over_bands(time, bands))
+        return shared, activation(self.spectral_in(fold(each))), vector
+
+    def forward(self, noisy: Tensor, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """x0 (N, C, H, W).
+
+        noisy: x_t (N, C, H, W); time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral (N, C, 2, H, W) and
+        conditions (N, C, 6), see `fose.runtime.features`. H and W are multiples of 4.
+        """
+        bands = noisy.shape[1]
+        shared, each, vector = self.start(noisy, time, inputs)
+        for block in self.blocks:
+            shared, each = block(shared, each, vector, bands)
+        return to_bands(unfold(self.out(each)), bands)

@@ -1,0 +1,63 @@
+"""The compact end-to-end network: a plain band-set network without time or noise. Ours."""
+
+from torch import Tensor, nn
+
+from fose.nn.layers import (
+    CELL,
+    Condition,
+    Embedding,
+    Residual,
+    activation,
+    band_mean,
+    conv,
+    fold,
+    over_bands,
+    to_bands,
+    unfold,
+)
+from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
+
+
+class BandBlock(nn.Module):
+    """A residual block per band that also sees the mean of all bands."""
+
+    def __init__(self, width: int, embedding: int) -> None:
+        super().__init__()
+        self.condition = Condition(embedding, width)
+        self.exchange = conv(width, width, 1)
+        self.residual = Residual(width)
+
+    def forward(self, image: Tensor, vector: Tensor, bands: int) -> Tensor:
+        """image (N C, width, h, w), vector (N C, E)."""
+        mean = self.exchange(band_mean(image, bands))
+        mixed: Tensor = self.residual(self.condition(image, vector) + over_bands(mean, bands))
+        return mixed
+
+
+class EndToEnd(nn.Module):
+    """Predicts x0 from features alone. width: channels; depth: blocks."""
+
+    def __init__(self, width: int = 32, depth: int = 4, embedding: int = 32) -> None:
+        super().__init__()
+        self.width, self.depth = width, depth
+        self.embed = Embedding(CONDITIONS, embedding, timed=False)
+        self.spatial_in = conv(SPATIAL * CELL, width)
+        self.spectral_in = conv(SPECTRAL * CELL, width, 1)
+        self.blocks = nn.ModuleList(BandBlock(width, embedding) for _ in range(depth))
+        self.out = conv(width, CELL, 1)
+
+    def start(self, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """First features (N C, width, h, w) and the embedding."""
+        spatial, spectral, conditions = inputs
+        bands = spectral.shape[1]
+        shared = over_bands(self.spatial_in(fold(spatial)), bands)
+        each = self.spectral_in(fold(spectral.flatten(0, 1)))
+        return activation(each + shared), self.embed(conditions.flatten(0, 1))
+
+    def forward(self, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """x0 (N, C, H, W) from inputs as in `Denoiser.forward`."""
+        bands = inputs[1].shape[1]
+        image, vector = self.start(inputs)
+        for block in self.blocks:
+            image = block(image, vector, bands)
+        return to_bands(unfold(self.out(image)), bands)

@@ -1,0 +1,136 @@
+"""Building blocks. Images are on the folded grid: each 4x4 block of PAN pixels is 16 channels of one position."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FOLD = 4  # PAN pixels per folded position, on each axis
+CELL = FOLD * FOLD
+
+
+def fold(image: Tensor) -> Tensor:
+    """(N, K, H, W) -> (N, 16 K, H/4, W/4); H and W must be multiples of 4."""
+    return functional.pixel_unshuffle(image, FOLD)
+
+
+def unfold(image: Tensor) -> Tensor:
+    """(N, 16 K, h, w) -> (N, K, 4 h, 4 w): the inverse of `fold`."""
+    return functional.pixel_shuffle(image, FOLD)
+
+
+def over_bands(shared: Tensor, bands: int) -> Tensor:
+    """Repeat what all bands share for each band: (N, ...) -> (N C, ...)."""
+    return shared.repeat_interleave(bands, dim=0)
+
+
+def to_bands(image: Tensor, bands: int) -> Tensor:
+    """(N C, 1, H, W) -> (N, C, H, W)."""
+    return image.reshape(-1, bands, *image.shape[2:])
+
+
+def band_mean(image: Tensor, bands: int) -> Tensor:
+    """Mean over the band axis, the only way bands meet: (N C, ...) -> (N, ...). Their order cannot matter."""
+    return image.reshape(-1, bands, *image.shape[1:]).mean(dim=1)
+
+
+def conv(channels: int, out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
+    """A convolution that keeps height and width; zero padding, which the halo crops."""
+    return nn.Conv2d(channels, out, size, padding=size // 2, groups=groups)
+
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with weights and bias zero: a branch that starts as nothing."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def activation(image: Tensor) -> Tensor:
+    """LeakyReLU, slope 0.1: in first trials it trained at rates at which ReLU stalled."""
+    return functional.leaky_relu(image, 0.1)
+
+
+class Residual(nn.Module):
+    """3x3 convolution, activation, 1x1 convolution, added to the input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.local = conv(width, width)
+        self.mix = conv(width, width, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, width, h, w) to the same shape."""
+        mixed: Tensor = self.mix(activation(self.local(image)))
+        return image + mixed
+
+
+class AdaptiveConv(nn.Module):
+    """Depthwise 3x3 convolution whose kernels are predicted at every position from the shared spatial stream.
+
+    After LAGConv (Jin et al. 2022, AAAI, "LAGConv: local-context adaptive convolution kernels with global harmonic
+    bias for pansharpening"); ours predicts few kernels, each shared by a group of channels and by all bands.
+    """
+
+    def __init__(self, spatial: int, width: int, kernels: int = 4) -> None:
+        super().__init__()
+        if width % kernels:
+            raise ValueError(f"expected a width that {kernels} kernels divide, found {width}")
+        self.kernels = kernels
+        self.predict = zeroed(conv(spatial, kernels * 9, 1))
+
+    def forward(self, image: Tensor, spatial: Tensor, bands: int) -> Tensor:
+        """image (N C, width, h, w), spatial (N, S, h, w) -> correction of image's shape, zero at the start."""
+        height, width = image.shape[-2:]
+        kernel = over_bands(self.predict(spatial), bands).reshape(-1, self.kernels, 1, 9, height, width)
+        grouped = functional.pad(image, (1, 1, 1, 1)).reshape(len(image), self.kernels, -1, height + 2, width + 2)
+        total = torch.zeros_like(grouped[..., :height, :width])
+        for tap in range(9):
+            row, col = divmod(tap, 3)
+            total = total + kernel[:, :, :, tap] * grouped[..., row : row + height, col : col + width]
+        return total.flatten(1, 2)
+
+
+class Condition(nn.Module):
+    """Per-channel scale and shift from a vector, starting as the identity."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(size, 2 * width)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, image: Tensor, vector: Tensor) -> Tensor:
+        """image (N, width, h, w), vector (N, size)."""
+        scale, shift = self.project(vector)[:, :, None, None].chunk(2, dim=1)
+        conditioned: Tensor = image * (1 + scale) + shift
+        return conditioned
+
+
+class Embedding(nn.Module):
+    """A vector for a band: its conditions, and the time where there is one."""
+
+    def __init__(self, conditions: int, size: int, timed: bool) -> None:
+        super().__init__()
+        self.size, self.timed = size, timed
+        self.first = nn.Linear(conditions + (size if timed else 0), size)
+        self.second = nn.Linear(size, size)
+
+    def forward(self, conditions: Tensor, time: Tensor | None = None) -> Tensor:
+        """conditions (N C, K) and, if timed, time (N C,) in 0..1 -> (N C, size)."""
+        inputs = conditions
+        if self.timed:
+            if time is None:
+                raise ValueError("expected a time for a timed embedding, found none")
+            inputs = torch.cat([conditions, _waves(time, self.size)], dim=1)
+        embedded: Tensor = self.second(activation(self.first(inputs)))
+        return activation(embedded)
+
+
+def _waves(time: Tensor, size: int) -> Tensor:
+    """Sinusoids of geometrically spaced frequencies (Vaswani et al. 2017), for time in 0..1."""
+    steps = torch.arange(size // 2, device=time.device, dtype=time.dtype)
+    angle = 1000 * time[:, None] * torch.exp(-math.log(10000) * steps / (size // 2))
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

@@ -1,0 +1,67 @@
+"""Checkpoints: safetensors files that say in their header what they are. Loading is strict."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fose.errors import InputError
+
+FORMAT = "fose-checkpoint-1"
+
+
+def save(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write beside the target, then rename: a killed run leaves the previous checkpoint."""
+    part = path.with_suffix(".part")
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(flat, part, {"format": FORMAT, "header": json.dumps(header)})
+    part.replace(path)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header; InputError where the file is not such a checkpoint."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"cannot read checkpoint {path}: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"expected {path} to be a {FORMAT} file, found format {metadata.get('format')!r}")
+    return tensors, json.loads(metadata["header"])
+
+
+def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names under a prefix."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """AdamW's state by parameter number."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{key}": torch.as_tensor(value) for index, part in state.items() for key, value in part.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def load_model(path: Path, model: nn.Module) -> nn.Module:
+    """The averaged (EMA) weights of a finished stage, strictly."""
+    tensors, _ = read(path)
+    model.load_state_dict(under("ema", tensors), strict=True)
+    return model

@@ -1,0 +1,137 @@
+"""The training loop. It knows patches, steps and losses, not which stage it runs."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fose.training.bank import Bank
+from fose.training.checkpoint import optimizer_tensors, prefixed, read, restore_optimizer, save, under
+from fose.training.recipe import StageRecipe
+from fose.training.stages import Stage
+
+Progress = Callable[[str, int, int, float], None]  # stage, steps done, steps in all, validation error
+
+CHECK_EVERY = 500  # steps between validations and checkpoints
+VALID_BATCHES = 12
+
+
+@dataclass
+class Run:
+    """Where a stage stands: everything that its checkpoint holds."""
+
+    stage: Stage
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]  # exponential moving average of the model's tensors
+    step: int = 0
+    seconds: float = 0.0
+
+
+def rate_at(recipe: StageRecipe, step: int) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < recipe.warmup:
+        return recipe.rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def train(
+    stage: Stage,
+    train_bank: Bank,
+    valid_bank: Bank,
+    folder: Path,
+    header: dict[str, Any],
+    device: str,
+    progress: Progress,
+) -> nn.Module:
+    """Train a stage to its end, resuming from its checkpoint in `folder`; returns the model with averaged weights.
+
+    Writes <stage>.safetensors and appends to <stage>.jsonl. An interrupted and resumed run equals an unbroken one.
+    """
+    where = torch.device(device)
+    stage.model.to(where)
+    run = _start(stage, folder)
+    if run.step < stage.recipe.steps:
+        stage.prepare(train_bank, lambda done, total: progress(f"{stage.name}: teacher", done, total, math.nan))
+    while run.step < stage.recipe.steps:
+        started = time.perf_counter()
+        steps = min(CHECK_EVERY, stage.recipe.steps - run.step)
+        loss = sum(_step(run, train_bank, where) for _ in range(steps)) / steps
+        run.seconds += time.perf_counter() - started
+        error = validate(run, valid_bank, where)
+        _log(folder / f"{stage.name}.jsonl", run, loss, error)
+        _save(run, folder, header | {"validation": error})
+        progress(stage.name, run.step, stage.recipe.steps, error)
+    stage.model.load_state_dict(run.average)
+    return stage.model.eval()
+
+
+def _start(stage: Stage, folder: Path) -> Run:
+    optimizer = torch.optim.AdamW(stage.model.parameters(), lr=stage.recipe.rate, weight_decay=stage.recipe.decay)
+    run = Run(stage, optimizer, {name: tensor.clone() for name, tensor in stage.model.state_dict().items()})
+    path = folder / f"{stage.name}.safetensors"
+    if path.exists():
+        tensors, header = read(path)
+        stage.model.load_state_dict(under("model", tensors), strict=True)
+        run.average = {name: tensor.to(run.average[name]) for name, tensor in under("ema", tensors).items()}
+        restore_optimizer(optimizer, under("optimizer", tensors))
+        run.step, run.seconds = int(header["step"]), float(header["seconds"])
+    return run
+
+
+def _step(run: Run, bank: Bank, where: torch.device) -> float:
+    stage, recipe = run.stage, run.stage.recipe
+    step = run.step
+    run.step += 1
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate_at(recipe, step)
+    chosen = set(map(id, stage.trainable(step)))
+    for parameter in stage.model.parameters():
+        parameter.requires_grad_(id(parameter) in chosen)
+    stage.model.train()
+    with torch.autocast(where.type, torch.bfloat16):
+        loss = stage.loss(stage.batch(bank, step).to(where), step)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
+    nn.utils.clip_grad_norm_([p for p in stage.model.parameters() if p.grad is not None], recipe.clip)
+    run.optimizer.step()
+    decay = min(recipe.ema, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for name, tensor in stage.model.state_dict().items():
+            run.average[name].lerp_(tensor, 1 - decay)
+    return float(loss.detach())
+
+
+def validate(run: Run, bank: Bank, where: torch.device) -> float:
+    """Mean error of the averaged weights over fixed validation patches, in residual units."""
+    stage = run.stage
+    current = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
+    stage.model.load_state_dict(run.average)
+    stage.model.eval()
+    with torch.no_grad(), torch.autocast(where.type, torch.bfloat16):
+        batches = (bank.batch(16, 64, (0, index), augment=False).to(where) for index in range(VALID_BATCHES))
+        error = sum(float(stage.error(batch)) for batch in batches) / VALID_BATCHES
+    stage.model.load_state_dict(current)
+    return error
+
+
+def _save(run: Run, folder: Path, header: dict[str, Any]) -> None:
+    tensors = (
+        prefixed("model", run.stage.model.state_dict())
+        | prefixed("ema", run.average)
+        | prefixed("optimizer", optimizer_tensors(run.optimizer))
+    )
+    state = {"stage": run.stage.name, "step": run.step, "seconds": run.seconds}
+    save(folder / f"{run.stage.name}.safetensors", tensors, header | state)
+
+
+def _log(path: Path, run: Run, loss: float, error: float) -> None:
+    line = {"step": run.step, "loss": loss, "valid": error, "seconds": round(run.seconds, 1)}
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
