@@ -21,8 +21,7 @@ from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
 from fose.scene.register import register as register_scene
 from fose.scene.scene import ArraySource, JoinedScene
-from fose.scene.sharpen import Options, Progress, Report, sharpen_files
-from fose.scene.tiles import plan
+from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
 from fose.sharpener import Sharpener
 
 DEFAULT_METHOD = "mtf-glp-fs"
@@ -33,6 +32,11 @@ PathLike = str | Path
 def methods() -> dict[str, str]:
     """Every method's name and one line about it."""
     return {name: classical.describe(name) for name in classical.names()} | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
+
+
+def sharpener_names() -> tuple[str, ...]:
+    """The methods that work tile by tile, all but GDAL's, which only writes files."""
+    return tuple(name for name in methods() if name != gdal_brovey.NAME)
 
 
 def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
@@ -149,7 +153,8 @@ def sharpen_array(
         )
         if register != "off":
             scene, _ = register_scene(scene, register, reference)
-        return _in_tiles(scene, sharpener, tile or pair.shape)
+        image, valid = sharpen_to_array(scene, sharpener, tile)
+        return image if valid is None else np.where(valid, image, np.float32(np.nan))
 
 
 def _check_arrays(pan: NDArray[Any], ms: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -174,17 +179,6 @@ def _check_overlap(pair: GridPair) -> None:
     cols = pair.cols.nearest(0, pair.shape[1], pair.ms_shape[1])
     if (rows < 0).all() or (cols < 0).all():
         raise InputError(f"phase: expected MS {pair.ms_shape} to overlap PAN {pair.shape}, found no common area")
-
-
-def _in_tiles(scene: JoinedScene, sharpener: Sharpener, shape: tuple[int, int]) -> NDArray[np.floating]:
-    fit = sharpener.fit(scene)
-    out = np.empty((scene.bands, *scene.pair.shape), np.float32)
-    for window in plan(scene.pair.shape, shape):
-        tile = scene.tile(window, sharpener.halo, sharpener.reach)
-        image = tile.core(sharpener.apply(tile, fit))
-        valid = tile.valid_core()
-        out[:, window.rows, window.cols] = image if valid is None else np.where(valid, image, np.nan)
-    return out
 
 
 def _reference(pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess) -> NDArray[np.floating]:

@@ -12,6 +12,8 @@ COMMANDS = {
     "info": "Say what sharpen would do with a pair.",
     "report": "Compare results with PAN and MS in one HTML page.",
     "methods": "List the methods.",
+    "metrics": "Measure a fused image, with or without a reference.",
+    "evaluate": "Compare methods on scenes, in a table.",
 }
 
 

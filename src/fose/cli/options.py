@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import signal
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -65,40 +64,44 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, text
 
 
-sensor_option = click.option(
-    "--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]"
-)
-register_option = click.option(
+threads = click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]")
+sensor = click.option("--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]")
+register = click.option(
     "--register",
     type=click.Choice(["auto", "off"]),
     default="auto",
     show_default=True,
     help="Measure the shift left between PAN and MS and correct it when it matters.",
 )
-nodata_option = click.option(
-    "--nodata", type=float, help="Missing-pixel value of PAN, MS and output.  [default: the files']"
+extent = click.option(
+    "--extent",
+    type=click.Choice(["intersection", "pan", "union"]),
+    default="intersection",
+    show_default=True,
+    help="Area of the output.",
 )
-bands_option = click.option(
-    "--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1."
+nodata = click.option("--nodata", type=float, help="Missing-pixel value of the images.  [default: the files']")
+bands = click.option("--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1.")
+peak = click.option("--peak", type=float, help="Largest possible value, such as 2047, for PSNR and SSIM.")
+cut = click.option(
+    "--cut",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Border cut of the toolboxes: N-1 pixels at the start, N at the end.  [default: none; 21 with reference "
+    "conventions]",
+)
+conventions = click.option(
+    "--conventions",
+    type=click.Choice(["scene", "reference"]),
+    default="scene",
+    show_default=True,
+    help="Operators: the pipeline's, at the true phase, or those of the MATLAB toolboxes.",
 )
 
 
 def pair_options(command: F) -> F:
     """What `sharpen` and `info` both need to know about a pair."""
-    for option in (
-        click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]"),
-        sensor_option,
-        register_option,
-        click.option(
-            "--extent",
-            type=click.Choice(["intersection", "pan", "union"]),
-            default="intersection",
-            show_default=True,
-            help="Area of the output.",
-        ),
-        nodata_option,
-        bands_option,
-    ):
+    for option in (threads, sensor, register, extent, nodata, bands):
         command = option(command)
     return command
 
@@ -108,8 +111,6 @@ def reported(command: F) -> F:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        # rasterio's warning of a missing georeference; fose says so itself, as a note or an error.
-        warnings.filterwarnings("ignore", message="Dataset has no geotransform")
         # The default action would end the process without removing the unfinished output.
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:

@@ -70,6 +70,17 @@ class GridPair:
         """The pair after the PAN content has been moved by so many PAN pixels down and right."""
         return replace(self, pan_shift=(self.pan_shift[0] + rows, self.pan_shift[1] + cols))
 
+    def window(self, row: int, col: int, shape: Shape) -> "GridPair":
+        """The pair whose output grid is `shape` pixels from (row, col) of this one; it may reach beyond it."""
+        return replace(
+            self,
+            shape=shape,
+            transform=self.transform and self.transform * Affine.translation(col, row),
+            pan_origin=(self.pan_origin[0] - row, self.pan_origin[1] - col),
+            rows=self.rows.rebased(row),
+            cols=self.cols.rebased(col),
+        )
+
 
 def _phase(axis: AxisMap) -> float:
     ratio = 1 / axis.step
@@ -82,6 +93,27 @@ def array_pair(pan_shape: Shape, ms_shape: Shape, ratio: float, phase: tuple[flo
     """The pair of two arrays: the MS grid's corner lies `phase` PAN pixels (row, column) from PAN's corner."""
     rows, cols = (AxisMap((0.5 - p) / ratio - 0.5, 1 / ratio) for p in phase)
     return GridPair(pan_shape, None, None, (0, 0), pan_shape, ms_shape, rows, cols)
+
+
+def check_same_grid(names: tuple[str, str], first: Grid, second: Grid) -> None:
+    """Refuse two rasters that are not of one grid; GridError names both."""
+    if not same_grid(first, second):
+        raise GridError(
+            f"expected {names[0]} and {names[1]} on one grid, found {names[0]} {first} and {names[1]} {second}; "
+            "resample one onto the other's grid, e.g. with gdalwarp -te -ts"
+        )
+
+
+def same_grid(one: Grid, other: Grid) -> bool:
+    """Whether two grids agree to a thousandth of a pixel everywhere: in pixels, for metres and degrees alike."""
+    if one.shape != other.shape or one.crs != other.crs:
+        return False
+    if one.transform is None or other.transform is None:
+        return one.transform is other.transform
+    relation = ~one.transform * other.transform
+    height, width = one.shape
+    corners = ((0, 0), (width, 0), (0, height), (width, height))
+    return all(abs(x - col) < 1e-3 and abs(y - row) < 1e-3 for col, row in corners for x, y in [relation * (col, row)])
 
 
 def join(pan: Grid, ms: Grid, extent: str = "intersection") -> GridPair:

@@ -18,7 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from fose.errors import InputError, ReadError
 from fose.ops.radiometry import check_nodata
-from fose.scene.grid import Grid
+from fose.scene.grid import Grid, same_grid
 from fose.scene.tiles import Window
 from fose.sharpener import Array
 
@@ -331,24 +331,12 @@ def _band(handle: Any, index: int) -> BandInfo:
 def _check_stack(files: Sequence[RasterInfo]) -> None:
     first = files[0]
     for other in files[1:]:
-        if _same_grid(first.grid, other.grid):
+        if same_grid(first.grid, other.grid):
             continue
         raise InputError(
             f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
             "resample them to one grid first"
         )
-
-
-def _same_grid(one: Grid, other: Grid) -> bool:
-    """Whether two grids agree to a thousandth of a pixel everywhere: in pixels, for metres and degrees alike."""
-    if one.shape != other.shape or one.crs != other.crs:
-        return False
-    if one.transform is None or other.transform is None:
-        return one.transform is other.transform
-    relation = ~one.transform * other.transform
-    height, width = one.shape
-    corners = ((0, 0), (width, 0), (0, height), (width, height))
-    return all(abs(x - col) < 1e-3 and abs(y - row) < 1e-3 for col, row in corners for x, y in [relation * (col, row)])
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:

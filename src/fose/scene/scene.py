@@ -56,6 +56,11 @@ class ArraySource:
             return cls(computed)
         return cls(np.where(valid, computed, np.float32(0)), valid)
 
+    @classmethod
+    def masked(cls, image: Array, valid: Valid | None) -> "ArraySource":
+        """From a finite (C, H, W) array of which only the pixels in `valid` (H, W) exist; None: all."""
+        return cls(image, None if valid is None else np.broadcast_to(valid, image.shape))
+
     @property
     def shape(self) -> Shape:
         """Height and width in pixels."""
@@ -119,15 +124,15 @@ class JoinedScene:
         inner = ms_window(outer, self.pair, self.kernel)
         context = core.rows.start - outer.rows.start
         pan, pan_valid = self._read_pan(outer, context + PAN_REACH)
-        ms, ms_valid = _read_filled(self.ms.read, inner, ceil(self.kernel.radius + context / self.ratio) + 1)
+        ms, ms_valid = read_filled(self.ms.read, inner, ceil(self.kernel.radius + context / self.ratio) + 1)
         return SceneTile(pan[0], ms, core, outer, inner, self.pair, self.kernel, pan_valid, ms_valid)
 
     def _read_pan(self, window: Window, reach: int) -> tuple[Array, Valid | None]:
         if self.pair.pan_shift == (0.0, 0.0):
-            image, valid = _read_filled(self._pan_as_is, window, reach)
+            image, valid = read_filled(self._pan_as_is, window, reach)
         else:
             grown = window.grown(int(PAN_KERNEL.radius) + 1 + int(max(abs(s) for s in self.pair.pan_shift)))
-            image, valid = _read_filled(self._pan_as_is, grown, reach)
+            image, valid = read_filled(self._pan_as_is, grown, reach)
             axes = tuple(AxisMap(-shift, 1) for shift in self.pair.pan_shift)
             image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)  # type: ignore[arg-type]
             # Validity moves with the image, by whole pixels.
@@ -161,7 +166,7 @@ def _covered(window: Window, pair: GridPair) -> Valid | None:
     return None if rows.all() and cols.all() else (rows[:, None] & cols)[None]
 
 
-def _read_filled(
+def read_filled(
     read: Callable[[Window], tuple[Array, Valid | None]], window: Window, reach: int
 ) -> tuple[Array, Valid | None]:
     """Read a window and fill its holes; only a window with holes is read again with the margin they need."""

@@ -22,10 +22,10 @@ from fose.scene.grid import GridPair, join
 from fose.scene.memory import Budget
 from fose.scene.reader import Raster, RasterInfo
 from fose.scene.register import Registration, register
-from fose.scene.scene import JoinedScene
+from fose.scene.scene import JoinedScene, Valid
 from fose.scene.tiles import SceneTile, Window, ordered_map, plan
 from fose.scene.writer import Missing, OutputFile, OutputSpec, check_target, choose_missing
-from fose.sharpener import Sharpener
+from fose.sharpener import Array, Sharpener
 
 Progress = Callable[[int, int], None]  # output pixels written since the last call, and in all
 
@@ -271,6 +271,22 @@ def sharpened(
 
     reads = (readers.submit(read, window) for window in plan(scene.pair.shape, budget.tile))
     return ordered_map(compute, reads, scene.pool, budget.ahead)
+
+
+def sharpen_to_array(
+    scene: JoinedScene, sharpener: Sharpener, tile: tuple[int, int] | None = None
+) -> tuple[Array, Valid | None]:
+    """Sharpen a scene into memory, in tiles of that shape or at once: (C, H, W) float32, valid pixels (None: all)."""
+    fit = sharpener.fit(scene)
+    out = np.empty((scene.bands, *scene.pair.shape), np.float32)
+    valid = np.ones(out.shape, bool)
+    for window in plan(scene.pair.shape, tile or scene.pair.shape):
+        part = scene.tile(window, sharpener.halo, sharpener.reach)
+        out[:, window.rows, window.cols] = part.core(sharpener.apply(part, fit))
+        known = part.valid_core()
+        if known is not None:
+            valid[:, window.rows, window.cols] = known
+    return out, None if valid.all() else valid
 
 
 def _output_spec(

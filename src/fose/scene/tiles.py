@@ -88,6 +88,17 @@ def ms_window(window: Window, pair: GridPair, kernel: Kernel) -> Window:
     return Window(needed(pair.rows, window.rows), needed(pair.cols, window.cols))
 
 
+def own_ms(core: Window, pair: GridPair) -> Window:
+    """The MS pixels whose centre's PAN pixel lies in a core window: those of disjoint cores are disjoint."""
+
+    def own(axis: AxisMap, span: slice, size: int) -> slice:
+        # First MS pixel whose centre lies at or after a core edge; edges are half a PAN pixel before centres.
+        first, stop = (min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop))
+        return slice(first, max(first, stop))
+
+    return Window(own(pair.rows, core.rows, pair.ms_shape[0]), own(pair.cols, core.cols, pair.ms_shape[1]))
+
+
 @dataclass(frozen=True)
 class SceneTile:
     """One tile of a georeferenced scene; implements `fose.sharpener.Tile`."""
@@ -154,26 +165,18 @@ class SceneTile:
 
     def ms_samples(self, *images: Array) -> Array:
         """Own valid MS pixels, (channels, n): those whose centre's PAN pixel lies in the core."""
-        own = self._own_ms()
-        window = own.within(self.ms_window)
+        own = own_ms(self.core_window, self.pair).within(self.ms_window)
+        return _select(stack(images)[(..., *own)], self.valid_own_ms())
+
+    def valid_own_ms(self) -> Valid | None:
+        """The MS pixels of `own_ms` that every band has and whose whole neighbourhood PAN has, (h, w); None: all."""
+        window = own_ms(self.core_window, self.pair).within(self.ms_window)
         valid = None if self.ms_valid is None else np.asarray(self.ms_valid[(slice(None), *window)].all(axis=0))
         if self.pan_valid is not None:
             weight = self.degrade(self.pan_valid.astype(self.pan.dtype), [0.3])[0][window]
             seen = weight > 0.999
             valid = seen if valid is None else valid & seen
-        return _select(stack(images)[(..., *window)], valid)
-
-    def _own_ms(self) -> Window:
-        def own(axis: AxisMap, span: slice, size: int) -> slice:
-            # First MS pixel whose centre lies at or after a core edge; edges are half a PAN pixel before centres.
-            first, stop = (
-                min(max(ceil(float(axis.position(edge - 0.5))), 0), size) for edge in (span.start, span.stop)
-            )
-            return slice(first, max(first, stop))
-
-        rows = own(self.pair.rows, self.core_window.rows, self.pair.ms_shape[0])
-        cols = own(self.pair.cols, self.core_window.cols, self.pair.ms_shape[1])
-        return Window(rows, cols)
+        return valid
 
     def valid_core(self, any_band: bool = False) -> Valid | None:
         """Valid core pixels: (C, H, W) per band, or (H, W) where every band is valid; None: all are.
