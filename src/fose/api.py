@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from fose import classical, sensors
 from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
+from fose.evaluation.report import Written, write_report
 from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
@@ -84,6 +85,22 @@ def info(pan: PathLike, ms: PathLike | Sequence[PathLike], **options: Any) -> In
     """What `sharpen` would do with this pair: grids, ratio, phase, overlap, misregistration, sensor."""
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
     return inspect_files(pan, paths, _options(options))
+
+
+def report(
+    pan: PathLike,
+    ms: PathLike | Sequence[PathLike],
+    sharps: Sequence[PathLike],
+    out: PathLike,
+    target: PathLike | None = None,
+    **options: Any,
+) -> Written:
+    """Compare results of this pair with each other, with MS, PAN and the target in one HTML page.
+
+    options: `bands`, `nodata`, `sensor`, `register` and `overwrite`, as for `sharpen`. See docs/report.md.
+    """
+    paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    return write_report(pan, paths, sharps, out, target, _options(options))
 
 
 def sharpen_array(

@@ -10,6 +10,7 @@ from fose._version import __version__
 COMMANDS = {
     "sharpen": "Sharpen MS with PAN into a new file.",
     "info": "Say what sharpen would do with a pair.",
+    "report": "Compare results with PAN and MS in one HTML page.",
     "methods": "List the methods.",
     "metrics": "Measure a fused image, with or without a reference.",
     "evaluate": "Compare methods on scenes, in a table.",

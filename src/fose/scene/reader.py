@@ -205,6 +205,32 @@ class Raster:
             out[~ok] = 0
         return ok
 
+    def reduced(self, window: Window, factor: int) -> tuple[Array, NDArray[np.bool_] | None]:
+        """A window inside the raster, whose sides are multiples of `factor`, as means of factor x factor pixels.
+
+        As `read` otherwise. GDAL averages, from overviews where the file has them, so that memory stays small;
+        a nodata value that the file does not declare itself takes the nearest pixel instead of the mean.
+        """
+        place = RasterioWindow(*reversed(window.origin), *reversed(window.shape))
+        shape = window.shape[0] // factor, window.shape[1] // factor
+        image = np.empty((len(self), *shape), np.float32)
+        valid = np.ones(image.shape, bool)
+        for index, ((file, band), kind) in enumerate(zip(self._chosen, self._masked, strict=True)):
+            handle, number = self._open()[file], self._numbers[file][band]
+            exact = isinstance(kind, str | None) or handle.nodatavals[number - 1] == kind
+            try:
+                method = Resampling.average if exact else Resampling.nearest
+                raw = handle.read(number, window=place, out_shape=shape, resampling=method)
+                if kind == "mask":
+                    valid[index] = handle.read_masks(number, window=place, out_shape=shape) > 0
+            except RasterioError as error:
+                raise ReadError(f"cannot read {self.paths[file]}, band {number}: {_reason(error)}") from error
+            if isinstance(kind, float) and not np.isnan(kind):
+                valid[index] = raw != raw.dtype.type(kind)
+            valid[index] &= np.isfinite(raw)
+            image[index] = np.where(valid[index], raw, 0)
+        return image, None if valid.all() else valid
+
     def close(self) -> None:
         """Close every thread's handles."""
         with self._lock:
