@@ -134,7 +134,9 @@ def sharpen_array(
         return _reference(pan, ms, sharpener, known)
     if conventions != "scene":
         raise InputError(f"conventions: expected scene or reference, found {conventions!r}")
-    pair = array_pair(pan.shape, ms.shape[1:], ratio or pan.shape[0] / ms.shape[1], phase)
+    if tile is not None and min(tile) < 1:
+        raise InputError(f"tile: expected rows and columns of at least 1 PAN pixel, found {tile}")
+    pair = array_pair(pan.shape, ms.shape[1:], _ratio(ratio, pan, ms), phase)
     _check_overlap(pair)
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))
@@ -165,9 +167,14 @@ def _check_arrays(pan: NDArray[Any], ms: NDArray[Any]) -> tuple[NDArray[Any], ND
     return pan, ms
 
 
+def _ratio(given: float | None, pan: NDArray[Any], ms: NDArray[Any]) -> float:
+    ratio = pan.shape[0] / ms.shape[1] if given is None else given
+    if not ratio >= 1 - 1e-6:
+        raise InputError(f"ratio: expected at least 1 PAN pixel per MS pixel, found {ratio:g}")
+    return ratio
+
+
 def _check_overlap(pair: GridPair) -> None:
-    if pair.ratio < 1 - 1e-6:
-        raise InputError(f"ratio: expected at least 1 PAN pixel per MS pixel, found {pair.ratio:g}")
     rows = pair.rows.nearest(0, pair.shape[0], pair.ms_shape[0])
     cols = pair.cols.nearest(0, pair.shape[1], pair.ms_shape[1])
     if (rows < 0).all() or (cols < 0).all():

@@ -42,6 +42,10 @@ class Tile(Protocol):
     def ratio(self) -> float:
         """PAN pixels per MS pixel."""
 
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Absolute row and column of the window's first PAN pixel; negative above or left of the scene."""
+
     def upsample(self, image: Array) -> Array:
         """Interpolate (..., h, w) on the PAN grid: (..., H, W). Linear; reproduces constants."""
 
@@ -105,6 +109,10 @@ class Sharpener(Protocol):
     @property
     def halo(self) -> int:
         """MS pixels of context that `apply` needs on each side of a tile, beyond what resampling needs."""
+
+    @property
+    def reach(self) -> int:
+        """PAN pixels of context beyond the halo, for what works on the PAN grid: a network's receptive field."""
 
     def fit(self, scene: Scene) -> Any:
         """Measure the scene; returns plain statistics that `apply` needs (a frozen dataclass)."""

@@ -159,7 +159,7 @@ def images(make_pair):
 class Damaged:
     """A method whose result has one pixel that is not a number."""
 
-    name, halo = "damaged", 0
+    name, halo, reach = "damaged", 0, 0
 
     def fit(self, scene):
         return None

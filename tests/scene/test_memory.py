@@ -102,8 +102,7 @@ def giant(synth, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["brovey", "mtf-glp-fs"])
-@pytest.mark.parametrize("memory", [256, 512])
+@pytest.mark.parametrize(("method", "memory"), [("brovey", 256), ("mtf-glp-fs", 256), ("mtf-glp-fs", 512)])
 def test_peak_memory_of_a_whole_scene_keeps_to_the_budget(giant, tmp_path, method, memory):
     source = Path(__file__).parents[2] / "src"
     done = subprocess.run(
@@ -112,3 +111,12 @@ def test_peak_memory_of_a_whole_scene_keeps_to_the_budget(giant, tmp_path, metho
     )  # fmt: skip
     peak = int(done.stdout.split()[-1]) * 1024
     assert peak <= memory * MB + FIXED_OVERHEAD, f"{peak / MB:.0f} MB"
+
+
+def test_statistics_tiles_are_as_many_as_fit_and_at_least_one():
+    """Their size is fixed, so a small budget takes them one by one."""
+    number = [Budget.split(memory * MB, 8, 4, 2, pair(), 10).fitting for memory in (128, 256, 512, 1024, 8192)]
+    assert number[0] == 1
+    assert number == sorted(number)
+    assert number[2] >= 2
+    assert number[-1] == 10

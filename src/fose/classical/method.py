@@ -12,3 +12,4 @@ class Method:
     summary: ClassVar[str]
     paper: ClassVar[str]
     halo: ClassVar[int] = 0  # MS pixels
+    reach: ClassVar[int] = 0  # PAN pixels

@@ -31,6 +31,7 @@ class ReferenceTile:
         self.pan: Float64 = np.asarray(pan, dtype=np.float64)
         self.ms: Float64 = np.asarray(ms, dtype=np.float64)
         self.ratio: int = ratio
+        self.origin = (0, 0)
 
     @cached_property
     def ms_up(self) -> Float64:

@@ -22,7 +22,7 @@ from fose.nn.layers import (
     to_bands,
     unfold,
 )
-from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
+from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 
 
 class FusionBlock(nn.Module):
@@ -75,7 +75,7 @@ class Denoiser(nn.Module):
         """x0 (N, C, H, W).
 
         noisy: x_t (N, C, H, W); time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral (N, C, 2, H, W) and
-        conditions (N, C, 6), see `fose.runtime.features`. H and W are multiples of 4.
+        conditions (N, C, 6), see `fose.ops.features`. H and W are multiples of 4.
         """
         bands = noisy.shape[1]
         shared, each, vector = self.start(noisy, time, inputs)

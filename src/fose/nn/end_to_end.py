@@ -15,7 +15,7 @@ from fose.nn.layers import (
     to_bands,
     unfold,
 )
-from fose.runtime.features import CONDITIONS, SPATIAL, SPECTRAL
+from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 
 
 class BandBlock(nn.Module):

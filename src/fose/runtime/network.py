@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fose.runtime.features import HALO, Features, Statistics, compose, features, measure
+from fose.ops.features import HALO, Features, Statistics, compose, features, measure
 from fose.sharpener import Array, Scene, Tile
 
 FOLD = 4  # PAN pixels per position of the folded grid, as in fose.nn.layers
@@ -35,7 +35,7 @@ class Network:
     reach = RECEPTIVE_FIELD + FOLD  # PAN pixels beyond it, and those that aligning to the folded grid may cost
 
     def fit(self, scene: Scene) -> Statistics:
-        """Measure the scene, see `fose.runtime.features`."""
+        """Measure the scene, see `fose.ops.features`."""
         return measure(scene)
 
     def apply(self, tile: Tile, fit: Statistics) -> Array:

@@ -26,6 +26,7 @@ class _AsComputed:
 
     name = NAME
     halo = 0
+    reach = 0
 
     def fit(self, scene: Any) -> None:
         """Nothing to measure."""

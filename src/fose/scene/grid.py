@@ -6,11 +6,12 @@ from math import ceil, floor, sqrt
 from rasterio import Affine
 from rasterio.crs import CRS
 
-from fose.errors import GridError
+from fose.errors import GridError, InputError
 from fose.ops.resample import AxisMap
 
 Shape = tuple[int, int]
 
+EXTENTS = ("intersection", "pan", "union")
 # Drift between the two grids, in PAN pixels over the whole scene, above which a pair counts as rotated.
 ROTATION_TOLERANCE = 0.1
 
@@ -122,6 +123,8 @@ def join(pan: Grid, ms: Grid, extent: str = "intersection") -> GridPair:
     extents that differ by less lose nothing); "pan" keeps all; "union" grows to the MS extent.
     GridError names both grids when they are rotated to each other, do not overlap, or MS is finer than PAN.
     """
+    if extent not in EXTENTS:
+        raise InputError(f"--extent: expected one of {', '.join(EXTENTS)}; found {extent!r}")
     both = f"PAN grid {pan}; MS grid {ms}"
     if (pan.transform is None) != (ms.transform is None):
         side = "PAN" if pan.transform is None else "MS"

@@ -6,7 +6,7 @@ from math import ceil
 
 from fose.errors import InputError
 from fose.scene.grid import GridPair, Shape
-from fose.scene.tiles import Window, pan_window
+from fose.scene.tiles import STATISTICS_TILE, Window, pan_window
 from fose.scene.writer import BLOCK
 
 # Python, NumPy, rasterio, GDAL's drivers, and what their allocators keep (measured: docs/benchmarks.md).
@@ -23,11 +23,15 @@ LEAST_CACHE = 16 * 2**20  # bytes
 
 @dataclass(frozen=True)
 class Budget:
-    """A division of memory: tile shape in output pixels, compute threads, tiles in flight."""
+    """A division of memory: tile shape in output pixels, compute threads, tiles in flight.
+
+    fitting: statistics tiles in flight. Their size is fixed, so only their number can follow the memory.
+    """
 
     tile: Shape
     threads: int
     ahead: int
+    fitting: int
 
     @staticmethod
     def cache(memory: int) -> int:
@@ -35,22 +39,33 @@ class Budget:
         return int(max(LEAST_CACHE, memory * CACHE_SHARE))
 
     @classmethod
-    def split(cls, memory: int, threads: int | None, bands: int, itemsize: int, pair: GridPair, halo: int) -> "Budget":
+    def split(
+        cls,
+        memory: int,
+        threads: int | None,
+        bands: int,
+        itemsize: int,
+        pair: GridPair,
+        halo: int,
+        reach: int = 0,
+    ) -> "Budget":
         """The largest tiles and most threads whose working set fits; InputError where not even one small tile does.
 
         memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
+        halo, reach: the method's, in MS and PAN pixels.
         """
         wanted = threads or len(os.sched_getaffinity(0))
         if wanted < 1:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
+        fitting = max(1, available // statistics_bytes(bands, pair, halo))
         for count in range(wanted, 0, -1):
             for tile in TILES:
-                need = tile_bytes(tile, bands, itemsize, pair, halo)
+                need = tile_bytes(tile, bands, itemsize, pair, halo, reach)
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
-                    return cls(tile, count, ahead)
-        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo)
+                    return cls(tile, count, ahead, min(fitting, ahead))
+        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach)
         working = smallest.computing + 3 * smallest.waiting
         least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
         raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")
@@ -64,11 +79,18 @@ class TileBytes:
     waiting: int
 
 
-def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int) -> TileBytes:
+def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int, reach: int = 0) -> TileBytes:
     """Working set of a tile: PAN, upsampled and result bands in float32, the methods' temporaries, stored pixels."""
-    grown = pan_window(Window.of(0, 0, *tile), halo, pair).shape
+    grown = pan_window(Window.of(0, 0, *tile), halo, pair, reach).shape
     pixels = grown[0] * grown[1]
     ms = bands / pair.ratio**2
     computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))
     waiting = int(pixels * 4 * (1 + 2 * ms) + tile[0] * tile[1] * bands * (itemsize + 4))
     return TileBytes(computing, waiting)
+
+
+def statistics_bytes(bands: int, pair: GridPair, halo: int) -> int:
+    """Working set of a statistics tile: as `tile_bytes`, and copies of the valid samples of every channel."""
+    statistics = min(STATISTICS_TILE, pair.shape[0]), min(STATISTICS_TILE, pair.shape[1])
+    grown = pan_window(Window.of(0, 0, *statistics), halo, pair).shape
+    return int(grown[0] * grown[1] * 4 * (6 + 5 * bands + 6 * bands / pair.ratio**2))

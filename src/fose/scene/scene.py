@@ -118,13 +118,13 @@ class JoinedScene:
         windows = plan(self.pair.shape, (STATISTICS_TILE, STATISTICS_TILE))
         return ordered_map(lambda window: function(self.tile(window, halo)), windows, self.pool, self.ahead)
 
-    def tile(self, core: Window, halo: int) -> SceneTile:
-        """Read one tile: its core grown by `halo` MS pixels, holes filled, validity kept."""
-        outer = pan_window(core, halo, self.pair)
+    def tile(self, core: Window, halo: int, reach: int = 0) -> SceneTile:
+        """Read one tile: its core grown by `halo` MS and `reach` PAN pixels, holes filled, validity kept."""
+        outer = pan_window(core, halo, self.pair, reach)
         inner = ms_window(outer, self.pair, self.kernel)
-        pan, pan_valid = self._read_pan(outer, reach=core.rows.start - outer.rows.start + PAN_REACH)
-        reach = ceil(self.kernel.radius) + 1 + halo
-        ms, ms_valid = read_filled(self.ms.read, inner, reach)
+        context = core.rows.start - outer.rows.start
+        pan, pan_valid = self._read_pan(outer, context + PAN_REACH)
+        ms, ms_valid = read_filled(self.ms.read, inner, ceil(self.kernel.radius + context / self.ratio) + 1)
         return SceneTile(pan[0], ms, core, outer, inner, self.pair, self.kernel, pan_valid, ms_valid)
 
     def _read_pan(self, window: Window, reach: int) -> tuple[Array, Valid | None]:

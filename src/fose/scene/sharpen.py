@@ -175,9 +175,13 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
     """Register, fit, apply and write an opened pair."""
     clock = [time.perf_counter()]
     dtype = output_dtype(options.dtype, opened.ms.info.dtype)
-    budget = Budget.split(options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo)
+    budget = Budget.split(
+        options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo, sharpener.reach
+    )
     with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
-        scene, registration = register(joined(opened, options, pool, budget.ahead), options.register, options.reference)
+        scene, registration = register(
+            joined(opened, options, pool, budget.fitting), options.register, options.reference
+        )
         clock.append(time.perf_counter())
         spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
         fit = sharpener.fit(scene)
@@ -253,7 +257,7 @@ def sharpened(
     """
 
     def read(window: Window) -> SceneTile:
-        return scene.tile(window, sharpener.halo)
+        return scene.tile(window, sharpener.halo, sharpener.reach)
 
     def compute(reading: Future[SceneTile]) -> Stored:
         tile = reading.result()
@@ -277,7 +281,7 @@ def sharpen_to_array(
     out = np.empty((scene.bands, *scene.pair.shape), np.float32)
     valid = np.ones(out.shape, bool)
     for window in plan(scene.pair.shape, tile or scene.pair.shape):
-        part = scene.tile(window, sharpener.halo)
+        part = scene.tile(window, sharpener.halo, sharpener.reach)
         out[:, window.rows, window.cols] = part.core(sharpener.apply(part, fit))
         known = part.valid_core()
         if known is not None:

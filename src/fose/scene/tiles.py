@@ -73,11 +73,9 @@ def plan(shape: Shape, tile: Shape) -> list[Window]:
     ]
 
 
-def pan_window(core: Window, halo: int, pair: GridPair) -> Window:
-    """The PAN-grid window of a tile: its core grown by a halo in MS pixels."""
-    if halo == 0:
-        return core
-    return core.grown(ALIGNMENT * ceil(halo * pair.ratio / ALIGNMENT))
+def pan_window(core: Window, halo: int, pair: GridPair, reach: int = 0) -> Window:
+    """The PAN-grid window of a tile: its core grown by a halo in MS pixels and a reach in PAN pixels."""
+    return core.grown(ALIGNMENT * ceil((halo * pair.ratio + reach) / ALIGNMENT))
 
 
 def ms_window(window: Window, pair: GridPair, kernel: Kernel) -> Window:
@@ -119,6 +117,11 @@ class SceneTile:
     def ratio(self) -> float:
         """PAN pixels per MS pixel."""
         return self.pair.ratio
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Absolute row and column of the window's first PAN pixel."""
+        return self.pan_window.origin
 
     @cached_property
     def ms_up(self) -> Array:

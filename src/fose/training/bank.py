@@ -1,6 +1,6 @@
 """Training samples turned into network features once, and patches drawn from them.
 
-The features come from the same code that sharpens scenes (`fose.runtime.features`), on the same tiles.
+The features come from the same code that sharpens scenes (`fose.ops.features`), on the same tiles.
 """
 
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from fose.data import Sample
+from fose.ops.features import Features, features, measure, residual
 from fose.ops.resample import KERNELS
-from fose.runtime.features import Features, features, measure, residual
 from fose.scene.grid import array_pair
 from fose.scene.register import register
 from fose.scene.scene import ArraySource, JoinedScene
