@@ -6,18 +6,7 @@ from typing import Any
 
 import click
 
-from fose.cli.options import (
-    bands_option,
-    conventions_option,
-    cut_option,
-    extent_option,
-    nodata_option,
-    peak_option,
-    register_option,
-    reported,
-    sensor_option,
-    threads_option,
-)
+from fose.cli.options import bands, conventions, cut, extent, nodata, peak, register, reported, sensor, threads
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -37,15 +26,15 @@ class Names(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--protocol", type=click.Choice(["reduced", "full", "both"]), default="both", show_default=True, help="What to run."
 )
-@conventions_option
-@peak_option
-@cut_option
-@sensor_option
-@register_option
-@extent_option
-@nodata_option
-@bands_option
-@threads_option
+@conventions
+@peak
+@cut
+@sensor
+@register
+@extent
+@nodata
+@bands
+@threads
 @click.option(
     "--format",
     "form",

@@ -6,17 +6,7 @@ from typing import Any
 
 import click
 
-from fose.cli.options import (
-    bands_option,
-    conventions_option,
-    cut_option,
-    nodata_option,
-    peak_option,
-    register_option,
-    reported,
-    sensor_option,
-    threads_option,
-)
+from fose.cli.options import bands, conventions, cut, nodata, peak, register, reported, sensor, threads
 from fose.evaluation.scores import METRICS, Scores
 
 DEFAULT_RATIO = 4.0
@@ -27,14 +17,14 @@ DEFAULT_RATIO = 4.0
 @click.option("--pan", metavar="FILE", help="PAN that FUSED was made from: measure without a reference.")
 @click.option("--ms", multiple=True, metavar="FILE", help="MS that FUSED was made from; repeat for a stack of files.")
 @click.option("--ratio", type=float, help="PAN pixels per MS pixel, for ERGAS.  [default: 4]")
-@peak_option
-@cut_option
-@nodata_option
-@bands_option
-@sensor_option
-@register_option
-@conventions_option
-@threads_option
+@peak
+@cut
+@nodata
+@bands
+@sensor
+@register
+@conventions
+@threads
 @click.option("--json", "as_json", is_flag=True, help="Print scores and notes as JSON.")
 @reported
 def metrics(paths: tuple[str, ...], pan: str | None, ms: tuple[str, ...], as_json: bool, **options: Any) -> None:

@@ -65,37 +65,33 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, text
 
 
-threads_option = click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]")
-sensor_option = click.option(
-    "--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]"
-)
-register_option = click.option(
+threads = click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]")
+sensor = click.option("--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]")
+register = click.option(
     "--register",
     type=click.Choice(["auto", "off"]),
     default="auto",
     show_default=True,
     help="Measure the shift left between PAN and MS and correct it when it matters.",
 )
-extent_option = click.option(
+extent = click.option(
     "--extent",
     type=click.Choice(["intersection", "pan", "union"]),
     default="intersection",
     show_default=True,
     help="Area of the output.",
 )
-nodata_option = click.option("--nodata", type=float, help="Missing-pixel value of the images.  [default: the files']")
-bands_option = click.option(
-    "--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1."
-)
-peak_option = click.option("--peak", type=float, help="Largest possible value, such as 2047, for PSNR and SSIM.")
-cut_option = click.option(
+nodata = click.option("--nodata", type=float, help="Missing-pixel value of the images.  [default: the files']")
+bands = click.option("--bands", "-b", type=Numbers(int), help="MS bands to use, in output order, counted from 1.")
+peak = click.option("--peak", type=float, help="Largest possible value, such as 2047, for PSNR and SSIM.")
+cut = click.option(
     "--cut",
     type=click.IntRange(min=0),
     metavar="N",
     help="Border cut of the toolboxes: N-1 pixels at the start, N at the end.  [default: none; 21 with reference "
     "conventions]",
 )
-conventions_option = click.option(
+conventions = click.option(
     "--conventions",
     type=click.Choice(["scene", "reference"]),
     default="scene",
@@ -106,7 +102,7 @@ conventions_option = click.option(
 
 def pair_options(command: F) -> F:
     """What `sharpen` and `info` both need to know about a pair."""
-    for option in (threads_option, sensor_option, register_option, extent_option, nodata_option, bands_option):
+    for option in (threads, sensor, register, extent, nodata, bands):
         command = option(command)
     return command
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from fose.cli.options import bands_option, nodata_option, register_option, reported, sensor_option, split_paths
+from fose.cli import options as shared
+from fose.cli.options import reported, split_paths
 
 
 @click.command(short_help="Compare results with PAN and MS in one HTML page.")
@@ -12,10 +13,10 @@ from fose.cli.options import bands_option, nodata_option, register_option, repor
 @click.option("--output", "-o", required=True, metavar="REPORT.html", help="The page to write.")
 @click.option("--ms", "more", multiple=True, metavar="MS", help="A further MS file of MS's grid; repeatable, in order.")
 @click.option("--target", metavar="T", help="The true image on PAN's grid, for errors and metrics against it.")
-@sensor_option
-@register_option
-@nodata_option
-@bands_option
+@shared.sensor
+@shared.register
+@shared.nodata
+@shared.bands
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing.")
 @reported
