@@ -14,6 +14,7 @@ COMMANDS = {
     "methods": "List the methods.",
     "metrics": "Measure a fused image, with or without a reference.",
     "evaluate": "Compare methods on scenes, in a table.",
+    "train": "Train the networks that a recipe describes.",
 }
 
 

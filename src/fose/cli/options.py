@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import signal
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -111,6 +112,8 @@ def reported(command: F) -> F:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        # rasterio's warning of a missing georeference; fose says so itself, as a note or an error.
+        warnings.filterwarnings("ignore", message="Dataset has no geotransform")
         # The default action would end the process without removing the unfinished output.
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:

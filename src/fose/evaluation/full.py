@@ -70,7 +70,7 @@ class Sharpened:
 
     def read(self, window: Window, margin: int) -> tuple[Array, Valid | None]:
         """Sharpen the window and its margin."""
-        tile = self.scene.tile(window, self.sharpener.halo + ceil(margin / self.scene.ratio), self.sharpener.reach)
+        tile = self.scene.tile(window, self.sharpener.halo, self.sharpener.reach + margin)
         image = self.sharpener.apply(tile, self.fit)
         grown = window.grown(margin)
         rows, cols = (

@@ -339,7 +339,7 @@ class TestCommand:
         assert "--overwrite" in again.output
 
     def test_ms_in_several_files(self, tmp_path: Path) -> None:
-        landsat = Path(__file__).parents[2] / "examples" / "landsat8"
+        landsat = Path(__file__).parents[3] / "examples" / "landsat8"
         pan, *bands = (str(landsat / f"LC08_B{band}.TIF") for band in (8, 4, 3, 2))
         sharp, out = str(tmp_path / "sharp.tif"), tmp_path / "r.html"
         assert CliRunner().invoke(main, ["sharpen", pan, *bands, sharp]).exit_code == 0
