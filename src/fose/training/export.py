@@ -70,11 +70,19 @@ def _to_onnx(window: nn.Module, path: Path) -> None:
         "conditions": {0: "C"},
         "residual": {0: "C", 1: "H", 2: "W"},
     }
-    names = {"input_names": list(axes)[:3], "output_names": ["residual"], "dynamic_axes": axes}
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns of every shape it reads; the parity check covers other sizes and band counts.
         warnings.simplefilter("ignore")
-        torch.onnx.export(window, _example(3, 64, 96), str(path), dynamo=False, opset_version=18, **names)
+        torch.onnx.export(
+            window,
+            _example(3, 64, 96),
+            str(path),
+            input_names=["spatial", "spectral", "conditions"],
+            output_names=["residual"],
+            dynamic_axes=axes,
+            dynamo=False,
+            opset_version=18,
+        )
 
 
 def _largest_difference(window: nn.Module, path: Path) -> float:
