@@ -41,14 +41,14 @@ def sharpener_names() -> tuple[str, ...]:
 
 def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
     """The sharpener of that name; InputError lists the known ones, or says that it takes no weights."""
-    return classical.get(name) if weights is None else classical.get(name, weights=weights)
+    return _sharpener(name, weights)
 
 
 def sharpen(
     pan: PathLike,
     ms: PathLike | Sequence[PathLike],
     out: PathLike,
-    method: str = DEFAULT_METHOD,
+    method: str | Sharpener = DEFAULT_METHOD,
     *,
     weights: Sequence[float] | None = None,
     progress: Progress | None = None,
@@ -56,9 +56,10 @@ def sharpen(
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
 
-    pan, ms, out: paths; several MS files of one grid are stacked. weights: for the methods that take them, one per
-    band. options: the fields of `fose.scene.sharpen.Options`. progress is called with the PAN pixels just written.
-    Returns a `Report`. Raises a subclass of `fose.FoseError` and leaves no file when it cannot finish.
+    pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
+    weights: for the methods that take them, one per band. options: the fields of `fose.scene.sharpen.Options`.
+    progress is called with the PAN pixels just written and in all. Returns a `Report`. Raises a subclass of
+    `fose.FoseError` and leaves no file when it cannot finish.
     """
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
     if not paths:
@@ -66,11 +67,15 @@ def sharpen(
     chosen = _options(options)
     if method == gdal_brovey.NAME:
         return gdal_brovey.sharpen_files(pan, paths, out, weights, chosen, progress)
-    sharpener = _method(method, weights)
+    sharpener = _sharpener(method, weights)
     return sharpen_files(pan, paths, out, sharpener, chosen, progress)
 
 
-_method = method  # `sharpen` has a parameter of that name
+def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None) -> Sharpener:
+    """A method by name, or the caller's own."""
+    if not isinstance(chosen, str):
+        return chosen
+    return classical.get(chosen) if weights is None else classical.get(chosen, weights=weights)
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -109,7 +114,7 @@ def sharpen_array(
     *,
     ratio: float | None = None,
     phase: tuple[float, float] = (0.0, 0.0),
-    method: str = DEFAULT_METHOD,
+    method: str | Sharpener = DEFAULT_METHOD,
     weights: Sequence[float] | None = None,
     sensor: str | None = None,
     nodata: float | None = None,
@@ -125,11 +130,12 @@ def sharpen_array(
     PAN pixels (row, column). sensor: a name from `fose.sensors`, for MTF gains and wavelengths (default generic).
     conventions: "scene" is what `sharpen` computes, float32; "reference" gives the MATLAB toolbox's numbers, float64,
     with its borders, kernels and phase (half a PAN pixel), which are not what a scene needs.
+    method: a name, or a `fose.sharpener.Sharpener` of your own.
     tile: compute in tiles of this shape (rows, columns) instead of at once: the result is the same.
     """
     pan, ms = _check_arrays(pan, ms)
     known = sensors.resolve(sensor, sensors.Metadata(count=len(ms)))
-    sharpener = _method(method, weights)
+    sharpener = _sharpener(method, weights)
     if conventions == "reference":
         return _reference(pan, ms, sharpener, known)
     if conventions != "scene":

@@ -18,6 +18,7 @@ class DataRecipe:
     train: int = 1200
     valid: int = 96
     seed: int = 1
+    made_up: bool = False  # textures instead of the data folder, for smoke tests
 
 
 @dataclass(frozen=True)

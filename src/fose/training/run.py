@@ -1,7 +1,7 @@
 """A whole training: recipe and data in, four checkpoints, a log and a plot out."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import nn
 
 from fose import data
 from fose._version import __version__
+from fose.data.made_up import made_up_sources
 from fose.errors import InputError
 from fose.training import checkpoint
 from fose.training.bank import Bank
@@ -46,8 +47,15 @@ def prepare(recipe: str | Path, folder: str | Path, stages: tuple[str, ...] | No
     if unknown:
         raise InputError(f"--stages: expected some of {', '.join(NAMES)}; found {', '.join(unknown)}")
     plan = Plan(load(recipe), Path(folder), stages or NAMES)
-    next(iter(data.samples(plan.data, data.TRAIN, 1, plan.recipe.data.seed)))
+    next(iter(_samples(plan, data.TRAIN, 1)))
     return plan
+
+
+def _samples(plan: Plan, split: str, count: int) -> Iterator[data.Sample]:
+    recipe = plan.recipe.data
+    if recipe.made_up:
+        return data.draw(made_up_sources(4, recipe.seed + (split == data.TRAIN)), count, recipe.seed)
+    return data.samples(plan.data, split, count, recipe.seed)
 
 
 def train_all(plan: Plan, output: Path, device: str, threads: int | None, say: Callable[[str], None]) -> None:
@@ -56,8 +64,8 @@ def train_all(plan: Plan, output: Path, device: str, threads: int | None, say: C
         torch.set_num_threads(threads)
     output.mkdir(parents=True, exist_ok=True)
     recipe = plan.recipe
-    train_bank = Bank(data.samples(plan.data, data.TRAIN, recipe.data.train, recipe.data.seed), recipe.model.base)
-    valid_bank = Bank(data.samples(plan.data, data.VALIDATION, recipe.data.valid, recipe.data.seed), recipe.model.base)
+    train_bank = Bank(_samples(plan, data.TRAIN, recipe.data.train), recipe.model.base)
+    valid_bank = Bank(_samples(plan, data.VALIDATION, recipe.data.valid), recipe.model.base)
     header = {"recipe": as_dict(recipe), "version": __version__, "commit": commit(), "licence": "Apache-2.0"}
 
     def progress(stage: str, done: int, total: int, error: float) -> None:
