@@ -175,10 +175,15 @@ def test_existing_output_is_refused_and_overwritten_on_request(synth, tmp_path, 
     assert synth.load(out).shape == (3, 160, 200)
 
 
-def test_an_input_may_be_overwritten_because_it_is_read_before(synth, tmp_path, pair):
-    result = invoke("sharpen", *pair, pair[1], "--overwrite", "--method", "exp")
-    assert result.exit_code == 0, result.stderr
-    assert synth.load(pair[1]).shape == (3, 160, 200)
+@pytest.mark.parametrize("method", ["exp", "gdal-brovey"])
+def test_an_input_is_never_overwritten(tmp_path, pair, method):
+    """A forgotten OUT makes the last MS file the output."""
+    before = Path(pair[1]).read_bytes()
+    (tmp_path / "link.tif").symlink_to(pair[1])
+    for out in (pair[1], tmp_path / "." / "link.tif"):
+        message = error_line(invoke("sharpen", *pair, out, "--overwrite", "--method", method))
+        assert message == f"Error: output {out} is one of the inputs, which are never replaced; name another output"
+    assert Path(pair[1]).read_bytes() == before
 
 
 USAGE = {  # exit status 2: the words are wrong

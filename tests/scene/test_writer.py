@@ -204,6 +204,7 @@ def test_overwriting_leaves_an_open_reader_its_old_file(spec, driver):
         ("absent/out.tif", "GTiff", "directory .*absent does not exist"),
         ("out.tif", "PNG", "--of: expected one of GTiff, COG; found 'PNG'"),
         ("file/out.tif", "GTiff", "directory .*file does not exist"),
+        ("/dev/null", "GTiff", "found /dev/null, which is no regular file"),
     ],
 )
 def test_impossible_targets_are_refused_early(tmp_path, name, driver, message):

@@ -157,7 +157,7 @@ def sharpen_files(
 ) -> Report:
     """Sharpen a scene into a new file. Returns what was done; raises a `fose.errors.FoseError` and leaves no file."""
     options = options or Options()
-    check_target(Path(out), options.driver, options.overwrite)
+    check_target(Path(out), options.driver, options.overwrite, (pan, *ms))
     with prepared(options) as stack:
         return run(open_pair(pan, ms, options, stack), Path(out), sharpener, options, progress)
 

@@ -104,12 +104,20 @@ def _ceil16(size: int) -> int:
     return (size + 15) // 16 * 16
 
 
-def check_target(path: Path, driver: str, overwrite: bool) -> None:
-    """Refuse early what cannot be written: OutputError or InputError with what to do."""
+def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str | Path] = ()) -> None:
+    """Refuse early what cannot be written: OutputError or InputError with what to do.
+
+    inputs: what the output is made from, which it never replaces: `fose sharpen PAN B4 B3 B2 --overwrite`, OUT
+    forgotten, would destroy B2.
+    """
     if driver not in DRIVERS:
         raise InputError(f"--of: expected one of {', '.join(DRIVERS)}; found {driver!r}")
     if path.is_dir():
         raise OutputError(f"expected an output file name, found the directory {path}; add a file name")
+    if path.exists() and any(Path(given).exists() and path.samefile(given) for given in inputs):
+        raise OutputError(f"output {path} is one of the inputs, which are never replaced; name another output")
+    if path.exists() and not path.is_file():  # a device: replacing /dev/null would break the machine
+        raise OutputError(f"expected an output file name, found {path}, which is no regular file; name another")
     if path.exists() and not overwrite:
         raise OutputError(f"output {path} exists; add --overwrite to replace it")
     if not path.parent.is_dir():
