@@ -67,6 +67,10 @@ def test_impossible_threads_are_refused(threads):
         Budget.split(2**36, threads, 1, 1, pair(), 0)
 
 
+def test_any_number_of_threads_is_cut_to_the_memory_at_once():
+    assert Budget.split(512 * MB, 10**12, 4, 2, pair(), 8) == Budget.split(512 * MB, 1000, 4, 2, pair(), 8)
+
+
 def test_tiles_are_whole_output_blocks():
     assert all(edge % BLOCK == 0 for tile in TILES for edge in tile)
 

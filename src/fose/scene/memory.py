@@ -59,13 +59,14 @@ class Budget:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
         fitting = max(1, available // statistics_bytes(bands, pair, halo))
-        for count in range(wanted, 0, -1):
-            for tile in TILES:
-                need = tile_bytes(tile, bands, itemsize, pair, halo, reach)
+        needs = [(tile, tile_bytes(tile, bands, itemsize, pair, halo, reach)) for tile in TILES]
+        smallest = needs[-1][1]
+        most = min(wanted, available // smallest.computing)  # or --threads 1000000 would count down for minutes
+        for count in range(most, 0, -1):
+            for tile, need in needs:
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
                     return cls(tile, count, ahead, min(fitting, ahead))
-        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach)
         working = smallest.computing + 3 * smallest.waiting
         least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
         raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")

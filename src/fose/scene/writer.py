@@ -114,7 +114,7 @@ def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str 
         raise InputError(f"--of: expected one of {', '.join(DRIVERS)}; found {driver!r}")
     if path.is_dir():
         raise OutputError(f"expected an output file name, found the directory {path}; add a file name")
-    if path.exists() and any(Path(given).exists() and path.samefile(given) for given in inputs):
+    if path.exists() and any(os.path.exists(given) and path.samefile(given) for given in inputs):
         raise OutputError(f"output {path} is one of the inputs, which are never replaced; name another output")
     if path.exists() and not path.is_file():  # a device: replacing /dev/null would break the machine
         raise OutputError(f"expected an output file name, found {path}, which is no regular file; name another")
