@@ -390,6 +390,19 @@ def test_integers_are_clipped_at_their_limits(synth, tmp_path, dtype, low, high)
     assert (out[1] == high).all()
 
 
+def test_holes_stay_holes_in_a_type_that_cannot_hold_their_value(synth, exp, tmp_path):
+    ms = np.full((1, 20, 25), 7, np.int16)
+    ms[0, 2, 3] = -9999
+    pair = synth.save_pair(tmp_path, np.full((80, 100), 9, np.int16), ms, nodata=-9999)
+    report = run(pair, tmp_path / "out.tif", exp, dtype="uint16")
+    with rasterio.open(tmp_path / "out.tif") as out:
+        assert (out.nodata, report.missing) == (None, "mask")
+        missing = out.read_masks(1) == 0
+        assert missing[8:12, 12:16].all()
+        assert missing.sum() == 16
+        assert (out.read(1)[~missing] == 7).all()
+
+
 def test_options_for_type_and_nodata(synth, exp, tmp_path):
     pan, ms = np.full((80, 100), 9, np.uint8), np.full((1, 20, 25), 7, np.uint8)
     ms[0, 2, 3] = 5

@@ -141,7 +141,7 @@ class Raster:
     def _warp(self, handle: Any) -> WarpedVRT:
         """The raster in the CRS asked for; pixels beyond it and in holes are missing as nodata or alpha."""
         declared = handle.nodata if self._nodata is None else self._nodata
-        nodata = _held(declared, handle.dtypes[0])
+        nodata = held(declared, handle.dtypes[0])
         if nodata is None and handle.dtypes[0].startswith("float") and _alpha_band(handle) is None:
             nodata = None if _has_mask(handle) else float("nan")
         add_alpha = nodata is None and _alpha_band(handle) is None
@@ -154,9 +154,9 @@ class Raster:
         handle, index = self._open()[file], self._numbers[file][band] - 1
         flags = handle.mask_flag_enums[index]
         if self._nodata is not None and not self.warped:
-            return _held(self._nodata, handle.dtypes[index])
+            return held(self._nodata, handle.dtypes[index])
         if MaskFlags.nodata in flags:
-            return _held(handle.nodatavals[index], handle.dtypes[index])
+            return held(handle.nodatavals[index], handle.dtypes[index])
         if _alpha_band(handle) is not None:
             return "alpha"
         return None if MaskFlags.all_valid in flags else "mask"
@@ -282,7 +282,7 @@ def _has_mask(handle: Any) -> bool:
     return any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums)
 
 
-def _held(nodata: float | None, dtype: str) -> float | None:
+def held(nodata: float | None, dtype: str | np.dtype[Any]) -> float | None:
     """A nodata value that pixels of a type can have; None where none can (-9999 in unsigned bytes marks nothing)."""
     if nodata is None:
         return None

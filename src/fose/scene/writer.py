@@ -21,7 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 from fose.errors import InputError, OutputError
 from fose.ops.radiometry import check_nodata
 from fose.scene.grid import GridPair
-from fose.scene.reader import BandInfo, RasterInfo
+from fose.scene.reader import BandInfo, RasterInfo, held
 from fose.scene.tiles import Window
 
 BLOCK = 512
@@ -61,20 +61,20 @@ def choose_missing(
 ) -> Missing:
     """The output's way to mark missing pixels: as asked, else as the MS does, else as PAN does.
 
+    A value that a file declares but the output's type cannot hold becomes a mask; one that is asked for is refused.
     may_miss: pixels may be missing although no input declares any (an extent that reaches beyond an input).
     """
-    for value in (nodata, ms.nodata):
-        if value is not None:
-            check_nodata(value, dtype)
-            return Missing("nodata", value)
+    if nodata is not None:
+        check_nodata(nodata, dtype)
+        return Missing("nodata", nodata)
+    if ms.nodata is not None:
+        return Missing("nodata", ms.nodata) if held(ms.nodata, dtype) is not None else Missing("mask")
     if ms.has_alpha and dtype.kind in "iu":
         return Missing("alpha")
     if ms.has_mask or ms.has_alpha:
         return Missing("mask")
-    if pan.nodata is not None:
-        with contextlib.suppress(InputError):
-            check_nodata(pan.nodata, dtype)
-            return Missing("nodata", pan.nodata)
+    if pan.nodata is not None and held(pan.nodata, dtype) is not None:
+        return Missing("nodata", pan.nodata)
     if dtype.kind == "f":
         return Missing(None, float("nan"))
     return Missing("mask" if may_miss or pan.nodata is not None or pan.has_alpha or pan.has_mask else None)
@@ -114,7 +114,7 @@ def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str 
         raise InputError(f"--of: expected one of {', '.join(DRIVERS)}; found {driver!r}")
     if path.is_dir():
         raise OutputError(f"expected an output file name, found the directory {path}; add a file name")
-    if path.exists() and any(os.path.exists(given) and path.samefile(given) for given in inputs):
+    if any(_same_file(path, given) for given in inputs):
         raise OutputError(f"output {path} is one of the inputs, which are never replaced; name another output")
     if path.exists() and not path.is_file():  # a device: replacing /dev/null would break the machine
         raise OutputError(f"expected an output file name, found {path}, which is no regular file; name another")
@@ -124,6 +124,12 @@ def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str 
         raise OutputError(f"output directory {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"output directory {path.parent} is not writable; choose another or change its permissions")
+
+
+def _same_file(path: Path, given: str | Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # absent, or no path: a URL, a VRT as text
+        return path.samefile(given)
+    return False
 
 
 class OutputFile:
