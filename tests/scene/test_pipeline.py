@@ -390,6 +390,14 @@ def test_integers_are_clipped_at_their_limits(synth, tmp_path, dtype, low, high)
     assert (out[1] == high).all()
 
 
+def test_a_type_that_clips_is_said(synth, exp, tmp_path):
+    pair = synth.save_pair(tmp_path, np.full((80, 100), 9, np.uint16), np.full((1, 20, 25), 700, np.uint16))
+    said = "MS is uint16, output uint8: values are rounded and clipped to 0..255, not rescaled"
+    assert said in run(pair, tmp_path / "uint8.tif", exp, dtype="uint8").notes
+    for dtype in ("uint16", "int32", "float32"):
+        assert not [note for note in run(pair, tmp_path / f"{dtype}.tif", exp, dtype=dtype).notes if "output" in note]
+
+
 def test_holes_stay_holes_in_a_type_that_cannot_hold_their_value(synth, exp, tmp_path):
     ms = np.full((1, 20, 25), 7, np.int16)
     ms[0, 2, 3] = -9999

@@ -232,10 +232,18 @@ def _report(
         sensor_evidence=opened.bands.reason,
         registration=registration.as_dict(),
         missing=spec.missing.form,
-        notes=[*opened.notes, *registration.notes],
+        notes=[*opened.notes, *_type_notes(opened.ms.info.dtype, spec.dtype), *registration.notes],
         seconds={name: stop - start for name, start, stop in phases} | {"total": total},
         megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / total,
     )
+
+
+def _type_notes(ms: np.dtype[Any], out: np.dtype[Any]) -> list[str]:
+    """Say what an output type that cannot hold every MS value does to them."""
+    if out.kind == "f" or np.can_cast(ms, out):
+        return []
+    limits = np.iinfo(out)
+    return [f"MS is {ms}, output {out}: values are rounded and clipped to {limits.min}..{limits.max}, not rescaled"]
 
 
 Stored = tuple[Window, NDArray[Any], NDArray[np.bool_] | None]
