@@ -61,6 +61,14 @@ def test_complex_pixels_are_refused(synth, tmp_path):
         Raster([path])
 
 
+def test_a_colour_table_is_refused(synth, tmp_path):
+    path = synth.save(tmp_path / "map.tif", np.zeros((9, 9), np.uint8), synth.utm(), photometric="palette")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {0: (1, 2, 3, 255), 255: (9, 9, 9, 255)})
+    with pytest.raises(InputError, match=r"expected measured values in .*map.tif, found indices of a colour table"):
+        Raster([path])
+
+
 @pytest.mark.parametrize("form", ["nodata", "mask", "alpha", "nan", "nan nodata", "override"])
 def test_every_form_of_missing(synth, tmp_path, form):
     image = np.arange(2 * 20 * 30, dtype=np.float32).reshape(2, 20, 30)

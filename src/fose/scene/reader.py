@@ -300,6 +300,11 @@ def _describe(handle: Any, path: str) -> RasterInfo:
     dtypes = {handle.dtypes[index] for index in keep}
     if any(np.dtype(name).kind == "c" for name in dtypes):
         raise InputError(f"expected real pixel values in {path}, found {', '.join(dtypes)}")
+    if any(handle.colorinterp[index] == ColorInterp.palette for index in keep):
+        raise InputError(
+            f"expected measured values in {path}, found indices of a colour table; "
+            "expand them first, e.g. with gdal_translate -expand rgb"
+        )
     georeferenced = not handle.transform.is_identity
     domains = [name for name in handle.tag_namespaces() if name not in _PRIVATE_DOMAINS]
     return RasterInfo(
