@@ -69,6 +69,14 @@ def test_a_colour_table_is_refused(synth, tmp_path):
         Raster([path])
 
 
+def test_a_nodata_that_overrides_a_files_own_is_said(holed):
+    with Raster([holed[0]], nodata=5) as raster:
+        assert raster.notes == [f"--nodata 5 replaces 0 in {holed[0]}: pixels of 0 count as valid"]
+    for nodata in (None, 0):
+        with Raster([holed[0]], nodata=nodata) as raster:
+            assert raster.notes == []
+
+
 @pytest.mark.parametrize("form", ["nodata", "mask", "alpha", "nan", "nan nodata", "override"])
 def test_every_form_of_missing(synth, tmp_path, form):
     image = np.arange(2 * 20 * 30, dtype=np.float32).reshape(2, 20, 30)

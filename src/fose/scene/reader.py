@@ -68,7 +68,7 @@ class Raster:
     """Bands of one or several files on one grid, readable from any thread (each opens its own handle).
 
     paths: files of equal grid whose bands are stacked in order, alpha bands left out. bands: 1-based choice
-    from that stack. nodata: overrides what the files declare. crs: warp to this CRS while reading.
+    from that stack. nodata: overrides what the files declare, as `notes` say. crs: warp to this CRS while reading.
     names: what to call the files in reports, where they are not the paths.
     Errors: ReadError where a file does not open or a block does not read; InputError for impossible bands,
     types or stacks.
@@ -93,6 +93,7 @@ class Raster:
         self._numbers = [_image_bands(handle) for handle in self._open()]
         files = [_describe(handle, path) for handle, path in zip(self._open(), self.paths, strict=True)]
         _check_stack(files)
+        self.notes = _overridden(files, nodata)
         stacked = [(file, band) for file, info in enumerate(files) for band in range(len(info.bands))]
         self._chosen = [stacked[index - 1] for index in _check_bands(bands, len(stacked), self.paths)]
         self.info = _merge(files, self._chosen, nodata)
@@ -342,6 +343,15 @@ def _check_stack(files: Sequence[RasterInfo]) -> None:
             f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
             "resample them to one grid first"
         )
+
+
+def _overridden(files: Sequence[RasterInfo], nodata: float | None) -> list[str]:
+    """Say whose declared missing pixels `nodata` turns into valid ones. (NaN stays missing.)"""
+    return [
+        f"--nodata {nodata:g} replaces {info.nodata:g} in {info.path}: pixels of {info.nodata:g} count as valid"
+        for info in files
+        if nodata is not None and info.nodata not in (None, nodata) and not np.isnan(info.nodata)
+    ]
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:

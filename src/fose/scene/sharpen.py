@@ -86,11 +86,11 @@ class Report:
 
 def open_pair(pan: str | Path, ms: Sequence[str | Path], options: Options, stack: ExitStack) -> Opened:
     """Open both rasters (closed by `stack`), warp the MS to PAN's CRS if need be, and join the grids."""
-    notes = []
     pan_raster = stack.enter_context(Raster([pan], nodata=options.nodata))
     if len(pan_raster) != 1:
         raise InputError(f"expected one PAN band in {pan}, found {len(pan_raster)}; PAN comes first, then MS")
     ms_raster = stack.enter_context(Raster(ms, options.bands, options.nodata))
+    notes = [*pan_raster.notes, *ms_raster.notes]
     pan_grid, ms_grid = pan_raster.info.grid, ms_raster.info.grid
     if pan_grid.crs and ms_grid.crs and pan_grid.crs != ms_grid.crs:
         notes.append(f"MS warped from {ms_grid.crs.to_string()} to PAN's {pan_grid.crs.to_string()}")
