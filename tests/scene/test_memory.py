@@ -79,6 +79,7 @@ def test_gdals_cache_is_given_in_bytes():
     """GDAL_CACHEMAX=256 means 256 bytes to rasterio: six times the time."""
     assert Budget.cache(1024 * MB) == 256 * MB
     assert Budget.cache(0) == 16 * MB
+    assert Budget.cache(2**80) == 2**40
 
 
 PEAK = """

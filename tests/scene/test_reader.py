@@ -77,6 +77,11 @@ def test_a_nodata_that_overrides_a_files_own_is_said(holed):
             assert raster.notes == []
 
 
+def test_a_name_that_is_no_utf8_is_a_read_error():
+    with pytest.raises(ReadError, match=r"cannot open 'caf\\udce9.tif': expected a name in UTF-8"):
+        Raster(["caf\udce9.tif"])
+
+
 @pytest.mark.parametrize("form", ["nodata", "mask", "alpha", "nan", "nan nodata", "override"])
 def test_every_form_of_missing(synth, tmp_path, form):
     image = np.arange(2 * 20 * 30, dtype=np.float32).reshape(2, 20, 30)

@@ -19,6 +19,7 @@ TILES: tuple[Shape, ...] = (
 )
 CACHE_SHARE = 0.25
 LEAST_CACHE = 16 * 2**20  # bytes
+MOST_CACHE = 2**40  # bytes; what GDAL takes ends at 2**63
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Budget:
     @staticmethod
     def cache(memory: int) -> int:
         """GDAL's block cache, bytes. In bytes because rasterio takes small numbers for bytes, not megabytes."""
-        return int(max(LEAST_CACHE, memory * CACHE_SHARE))
+        return int(min(max(LEAST_CACHE, memory * CACHE_SHARE), MOST_CACHE))
 
     @classmethod
     def split(

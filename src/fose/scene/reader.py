@@ -128,6 +128,8 @@ class Raster:
                         handle = self._keep(self._warp(handle))
                 except RasterioError as error:
                     raise ReadError(f"cannot open {path}: {_reason(error)}") from error
+                except UnicodeError as error:
+                    raise ReadError(f"cannot open {path!a}: expected a name in UTF-8; rename the file") from error
                 handles.append(handle)
             self._local.handles = handles
         handles = self._local.handles
