@@ -70,7 +70,8 @@ STEPS = {
     "flush": (os, "fsync", 1, FULL),
     "interrupt at flush": (os, "fsync", 1, KeyboardInterrupt()),
     "rename": (pathlib.Path, "replace", 1, OSError(5, "Input/output error")),
-    "copy to COG": (rasterio.shutil, "copy", 1, RasterioIOError("no")),
+    "trial of COG": (rasterio.shutil, "copy", 1, RasterioIOError("no")),
+    "copy to COG": (rasterio.shutil, "copy", 2, RasterioIOError("no")),
     "verify COG": (writer, "_verify", 2, OutputError("block missing")),
 }
 

@@ -116,6 +116,9 @@ def test_what_gdal_keeps_beside_the_file_has_the_targets_name(synth, spec, drive
         ("GTiff", {"COMPRESS": "JPEG"}),
         ("COG", {"COMPRESS": "JPEG"}),
         ("COG", {"BLOCKSIZE": "17"}),
+        ("GTiff", {"COMPRES": "LZW"}),
+        ("COG", {"BLOCKXSIZE": "256"}),
+        ("COG", {"COMPRESS": "ZIP"}),
     ],
 )
 def test_impossible_creation_options_are_an_output_error_and_leave_nothing(synth, spec, driver, options):
@@ -123,6 +126,12 @@ def test_impossible_creation_options_are_an_output_error_and_leave_nothing(synth
         write(replace(spec, driver=driver, options=options))
     assert "\n" not in str(raised.value)
     assert synth.left_over(spec.path.parent) == []
+
+
+@pytest.mark.parametrize("options", [{"COMPRESS": "JPEG"}, {"BLOCKXSIZE": "256"}, {"COMPRESS": "ZIP"}])
+def test_what_a_cog_cannot_be_is_known_before_it_is_computed(spec, options):
+    with pytest.raises(OutputError, match="cannot create"), OutputFile(replace(spec, driver="COG", options=options)):
+        pytest.fail("pixels would be computed in vain")
 
 
 @pytest.mark.parametrize("driver", ["GTiff", "COG"])

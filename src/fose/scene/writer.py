@@ -169,13 +169,25 @@ class OutputFile:
             # Metadata first: set later, GDAL would have to move it behind the pixels.
             self._dataset = rasterio.open(self._part, "w", **profile, **self._part_options())
             self._describe(alpha)
+            if spec.driver == "COG":
+                self._try_cog(profile)
         except (*WRITE_ERRORS, TypeError, ValueError) as error:
             self._abandon()
             raise OutputError(f"cannot create {spec.path}: {_text(error)}") from error
         except BaseException:
             self._abandon()
             raise
+        if self._errors.unknown:
+            self._abandon()
+            raise OutputError(f"cannot create {spec.path}: {self._errors.unknown}; check --co")
         return self
+
+    def _try_cog(self, profile: dict[str, Any]) -> None:
+        """Copy one tiny file, so that options which the COG driver refuses are known before computing, not after."""
+        plain, cog = self._folder / "tiny.tif", self._folder / "tiny.cog.tif"
+        with rasterio.open(plain, "w", **(profile | {"width": 16, "height": 16})):
+            pass
+        self._copy_to_cog(plain, cog)
 
     def _part_options(self) -> dict[str, str]:
         """A COG is made by copying, so the file it is copied from is plain, and the user's options are the COG's."""
@@ -260,17 +272,20 @@ class OutputFile:
     def _to_cog(self) -> Path:
         cog = self._folder / "cog" / self.spec.path.name
         cog.parent.mkdir()
+        self._copy_to_cog(self._part, cog)
+        if self._errors.first:
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
+        _verify(cog, self.spec.path)
+        return cog
+
+    def _copy_to_cog(self, plain: Path, cog: Path) -> None:
         defaults = {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": "YES", "BIGTIFF": "IF_SAFER"}
         given = {key.upper(): value for key, value in self.spec.options.items()}
         if "COMPRESS" in given:
             del defaults["LEVEL"], defaults["PREDICTOR"]
         # Not COPY_SRC_MDD=YES: GDAL 3.10 then keeps other metadata domains but loses the bands' tags.
         options = {"NUM_THREADS": str(self.spec.threads)} | defaults | given
-        rasterio.shutil.copy(self._part, cog, driver="COG", **options)
-        if self._errors.first:
-            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
-        _verify(cog, self.spec.path)
-        return cog
+        rasterio.shutil.copy(plain, cog, driver="COG", **options)
 
     def _why(self, error: BaseException | None = None) -> str:
         """GDAL's first error, or Python's; both say "write error" of a full disk, so that is looked at first."""
@@ -288,15 +303,23 @@ class OutputFile:
 
 
 class _GdalErrors(logging.Handler):
-    """Keeps the first error that GDAL reports: some failures to write, such as a full disk, raise nothing."""
+    """Keeps the first error that GDAL reports: some failures to write, such as a full disk, raise nothing.
+
+    unknown: its warning of a creation option or value that it ignores, such as a misspelt one.
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.first: str | None = None
+        self.unknown: str | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a record's text."""
-        self.first = self.first or record.getMessage()
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self.first = self.first or text
+        elif "creation option" in text:
+            self.unknown = self.unknown or text.partition(" in ")[2]
 
     def __enter__(self) -> "_GdalErrors":
         logging.getLogger("rasterio._env").addHandler(self)
