@@ -465,6 +465,20 @@ def test_the_report_says_what_was_done(synth, exp, tmp_path):
     json.dumps(dataclasses.asdict(report))
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/ann/secret/pan.tif", "pan.tif"),
+        ("what?.tif", "what?.tif"),
+        ("https://ann:key@host/a/pan.tif?sig=key/1", "pan.tif"),
+        ("/vsicurl/https://host/pan.tif?sig=key", "pan.tif"),
+        ("/vsizip/z.zip/pan.tif", "pan.tif"),
+    ],
+)
+def test_provenance_keeps_no_folder_and_no_key(path, name):
+    assert pipeline._file_name(path) == name
+
+
 def test_progress_counts_every_pixel_once(synth, exp, tmp_path):
     pair = synth.textured_pair(tmp_path, ms_shape=(150, 170))
     seen = []

@@ -330,12 +330,18 @@ def _pixel_convention(pan: RasterInfo) -> dict[str, str]:
 
 
 def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener) -> dict[str, str]:
-    """How the file came to be, as dataset tags; no path beyond file names, which may be private."""
+    """How the file came to be, as dataset tags; of paths and URLs only file names: the rest may be private."""
     return {
         "FOSE_VERSION": __version__,
         "FOSE_METHOD": sharpener.name,
-        "FOSE_PAN": Path(opened.pan.names[0]).name,
-        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.names),
+        "FOSE_PAN": _file_name(opened.pan.names[0]),
+        "FOSE_MS": ", ".join(map(_file_name, opened.ms.names)),
         "FOSE_SENSOR": opened.bands.sensor.name,
         "FOSE_REGISTRATION": registration.summary,
     }
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path or URL, without the query of a URL, which may hold an access key."""
+    url = "://" in path or path.startswith(("/vsicurl", "/vsis3", "/vsigs", "/vsiaz"))
+    return Path(path.partition("?")[0] if url else path).name
