@@ -85,6 +85,16 @@ def test_json_is_the_report_and_all_there_is_on_stdout(tmp_path, pair):
     assert report["registration"]["mode"] == "auto"
 
 
+def test_a_full_disk_behind_stdout_is_one_line(tmp_path, pair):
+    command = [sys.executable, "-m", "fose", "sharpen", *pair, str(tmp_path / "out.tif"), "--json", "--register", "off"]
+    with Path("/dev/full").open("w") as full:
+        environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+    assert result.returncode == 1
+    assert "Error: No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_json_and_quiet_together_print_the_report_only(tmp_path, pair):
     result = invoke("sharpen", *pair, tmp_path / "out.tif", "--json", "--quiet")
     assert json.loads(result.stdout)["output"] == str(tmp_path / "out.tif")
