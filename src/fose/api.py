@@ -1,6 +1,5 @@
 """The Python API: the same jobs as the command line, for files and for arrays."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
+from fose.scene.memory import cores
 from fose.scene.register import register as register_scene
 from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
@@ -142,7 +142,7 @@ def sharpen_array(
     _check_overlap(pair)
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        pool = stack.enter_context(ThreadPoolExecutor(len(os.sched_getaffinity(0))))
+        pool = stack.enter_context(ThreadPoolExecutor(cores()))
         scene = JoinedScene(
             ArraySource.of(pan[None], nodata),
             ArraySource.of(ms, nodata),

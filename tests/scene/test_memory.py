@@ -61,6 +61,12 @@ def test_threads_default_to_the_cores_of_this_process():
     assert Budget.split(2**36, None, 1, 1, pair(), 0).threads == len(os.sched_getaffinity(0))
 
 
+def test_cores_are_counted_where_affinity_is_unknown(monkeypatch):
+    """macOS has no sched_getaffinity."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert Budget.split(2**36, None, 1, 1, pair(), 0).threads == os.cpu_count()
+
+
 @pytest.mark.parametrize("threads", [-1])
 def test_impossible_threads_are_refused(threads):
     with pytest.raises(InputError, match="--threads: expected at least 1, found -1"):

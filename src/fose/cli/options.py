@@ -15,7 +15,7 @@ from fose.errors import FoseError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
 
 UNITS = {"": 2**20, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 

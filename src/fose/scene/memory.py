@@ -22,6 +22,11 @@ LEAST_CACHE = 16 * 2**20  # bytes
 MOST_CACHE = 2**40  # bytes; what GDAL takes ends at 2**63
 
 
+def cores() -> int:
+    """The cores that this process may use; all of the machine's where the system cannot say (macOS, Windows)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Budget:
     """A division of memory: tile shape in output pixels, compute threads, tiles in flight.
@@ -55,7 +60,7 @@ class Budget:
         memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
         halo, reach: the method's, in MS and PAN pixels.
         """
-        wanted = threads or len(os.sched_getaffinity(0))
+        wanted = threads or cores()
         if wanted < 1:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
