@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -325,6 +326,12 @@ def test_methods_lists_each_on_a_line_and_marks_the_default():
     expected = "exp brovey ihs pca gs gsa bt-h bdsd bdsd-pc pracs hpf sfim atwt awlp gdal-brovey mtf-glp mtf-glp-fs"
     expected += " mtf-glp-hpm mtf-glp-hpm-h mtf-glp-cbd"
     assert set(fose.methods()) >= set(expected.split())
+
+
+def test_commands_run_in_any_thread():
+    """A server or a notebook may call them from a worker; only the main thread can handle signals."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(invoke, "methods").result().exit_code == 0
 
 
 def test_help_names_every_command_and_option():

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import signal
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -121,8 +122,9 @@ def reported(command: F) -> F:
         # rasterio's warning of a missing georeference; fose says so itself, as a note or an error.
         warnings.filterwarnings("ignore", message="Dataset has no geotransform")
         # The default action would end the process without removing the unfinished output. What is ignored stays so:
-        # nohup ignores SIGHUP.
-        handled = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+        # nohup ignores SIGHUP. Python lets only its main thread handle signals.
+        main = threading.current_thread() is threading.main_thread()
+        handled = [number for number in ENDING if main and signal.getsignal(number) is signal.SIG_DFL]
         for number in handled:
             signal.signal(number, _end)
         try:
