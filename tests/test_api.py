@@ -118,6 +118,13 @@ WRONG = {
     "ratio": ({"ratio": 0.5}, "ratio: expected at least 1 PAN pixel per MS pixel, found 0.5"),
     "no ratio": ({"ratio": 0.0}, "ratio: expected"),
     "negative ratio": ({"ratio": -4.0}, "ratio: expected"),
+    "endless ratio": ({"ratio": float("inf")}, "ratio: expected"),
+    "two ratios": ({"ms": MS[:, :, :10]}, r"one ratio of PAN \(80, 80\) and MS \(20, 10\), found 4 by rows and 8 by"),
+    "ratio by reference": ({"ratio": 2, "conventions": "reference"}, "conventions reference: .* fix ratio; leave"),
+    "more by reference": (
+        {"phase": (1, 1), "nodata": 0, "resampling": "cubic", "register": "auto", "conventions": "reference"},
+        "fix phase, nodata, resampling, register; leave",
+    ),
     "ms finer": ({"pan": PAN[:10, :10]}, "ratio: expected at least 1 PAN pixel per MS pixel"),
     "phase": ({"phase": (500, 0)}, "phase: expected MS .* to overlap PAN"),
     "method": ({"method": "magic"}, "found 'magic'"),

@@ -1,6 +1,5 @@
 """The Python API: the same jobs as the command line, for files and for arrays."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
+from fose.scene.memory import cores
 from fose.scene.register import register as register_scene
 from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
@@ -129,7 +129,8 @@ def sharpen_array(
     ratio: PAN pixels per MS pixel (default H / h). phase: where the MS grid's first corner lies on the PAN grid,
     PAN pixels (row, column). sensor: a name from `fose.sensors`, for MTF gains and wavelengths (default generic).
     conventions: "scene" is what `sharpen` computes, float32; "reference" gives the MATLAB toolbox's numbers, float64,
-    with its borders, kernels and phase (half a PAN pixel), which are not what a scene needs.
+    with its borders, kernels and phase (half a PAN pixel), which are not what a scene needs; PAN must then be a
+    whole multiple of MS in size, and what the toolbox does not know (phase, nodata, resampling, register) is refused.
     method: a name, or a `fose.sharpener.Sharpener` of your own.
     tile: compute in tiles of this shape (rows, columns) instead of at once: the result is the same.
     """
@@ -137,6 +138,7 @@ def sharpen_array(
     known = sensors.resolve(sensor, sensors.Metadata(count=len(ms)))
     sharpener = _sharpener(method, weights)
     if conventions == "reference":
+        _check_reference(ratio, phase, nodata, resampling, register, pan, ms)
         return _reference(pan, ms, sharpener, known)
     if conventions != "scene":
         raise InputError(f"conventions: expected scene or reference, found {conventions!r}")
@@ -146,7 +148,7 @@ def sharpen_array(
     _check_overlap(pair)
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        pool = stack.enter_context(ThreadPoolExecutor(len(os.sched_getaffinity(0))))
+        pool = stack.enter_context(ThreadPoolExecutor(cores()))
         scene = JoinedScene(
             ArraySource.of(pan[None], nodata),
             ArraySource.of(ms, nodata),
@@ -175,9 +177,37 @@ def _check_arrays(pan: NDArray[Any], ms: NDArray[Any]) -> tuple[NDArray[Any], ND
 
 def _ratio(given: float | None, pan: NDArray[Any], ms: NDArray[Any]) -> float:
     ratio = pan.shape[0] / ms.shape[1] if given is None else given
-    if not ratio >= 1 - 1e-6:
+    if not 1 - 1e-6 <= ratio < np.inf:
         raise InputError(f"ratio: expected at least 1 PAN pixel per MS pixel, found {ratio:g}")
+    if given is None and abs(pan.shape[1] - ratio * ms.shape[2]) > ratio:
+        across = pan.shape[1] / ms.shape[2]
+        raise InputError(
+            f"expected one ratio of PAN {pan.shape} and MS {ms.shape[1:]}, found {ratio:g} by rows and {across:g} by "
+            "columns; give ratio"
+        )
     return ratio
+
+
+def _check_reference(
+    ratio: float | None,
+    phase: tuple[float, float],
+    nodata: float | None,
+    resampling: str,
+    register: str,
+    pan: NDArray[Any],
+    ms: NDArray[Any],
+) -> None:
+    """Refuse what the toolbox's conventions fix, rather than ignore it."""
+    given = {
+        "ratio": ratio is not None and abs(ratio - pan.shape[0] / ms.shape[1]) > 1e-6,
+        "phase": tuple(phase) not in ((0.0, 0.0), (0.5, 0.5)),
+        "nodata": nodata is not None,
+        "resampling": resampling != Options.resampling,
+        "register": register != "off",
+    }
+    wrong = ", ".join(name for name, differs in given.items() if differs)
+    if wrong:
+        raise InputError(f"conventions reference: the shapes and the toolbox fix {wrong}; leave it out or use scene")
 
 
 def _check_overlap(pair: GridPair) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_json_is_the_report_and_all_there_is_on_stdout(tmp_path, pair):
     assert report["shape"] == [3, 160, 200]
     assert report["inputs"] == {"pan": pair[0], "ms": [pair[1]]}
     assert report["registration"]["mode"] == "auto"
+
+
+def test_a_full_disk_behind_stdout_is_one_line(tmp_path, pair):
+    command = [sys.executable, "-m", "fose", "sharpen", *pair, str(tmp_path / "out.tif"), "--json", "--register", "off"]
+    with Path("/dev/full").open("w") as full:
+        environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+    assert result.returncode == 1
+    assert "Error: No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_json_and_quiet_together_print_the_report_only(tmp_path, pair):
@@ -175,10 +186,15 @@ def test_existing_output_is_refused_and_overwritten_on_request(synth, tmp_path, 
     assert synth.load(out).shape == (3, 160, 200)
 
 
-def test_an_input_may_be_overwritten_because_it_is_read_before(synth, tmp_path, pair):
-    result = invoke("sharpen", *pair, pair[1], "--overwrite", "--method", "exp")
-    assert result.exit_code == 0, result.stderr
-    assert synth.load(pair[1]).shape == (3, 160, 200)
+@pytest.mark.parametrize("method", ["exp", "gdal-brovey"])
+def test_an_input_is_never_overwritten(tmp_path, pair, method):
+    """A forgotten OUT makes the last MS file the output."""
+    before = Path(pair[1]).read_bytes()
+    (tmp_path / "link.tif").symlink_to(pair[1])
+    for out in (pair[1], tmp_path / "." / "link.tif"):
+        message = error_line(invoke("sharpen", *pair, out, "--overwrite", "--method", method))
+        assert message == f"Error: output {out} is one of the inputs, which are never replaced; name another output"
+    assert Path(pair[1]).read_bytes() == before
 
 
 USAGE = {  # exit status 2: the words are wrong
@@ -310,6 +326,12 @@ def test_methods_lists_each_on_a_line_and_marks_the_default():
     expected = "exp brovey ihs pca gs gsa bt-h bdsd bdsd-pc pracs hpf sfim atwt awlp gdal-brovey mtf-glp mtf-glp-fs"
     expected += " mtf-glp-hpm mtf-glp-hpm-h mtf-glp-cbd"
     assert set(fose.methods()) >= set(expected.split())
+
+
+def test_commands_run_in_any_thread():
+    """A server or a notebook may call them from a worker; only the main thread can handle signals."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(invoke, "methods").result().exit_code == 0
 
 
 def test_help_names_every_command_and_option():

@@ -1,12 +1,18 @@
 """``fose evaluate``: tables from pairs, folders, manifests; a bad scene does not stop the rest."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import rasterio
 
 from fose import metrics
 from fose.api import sharpener_names
+
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 def results(result, code=0):
@@ -109,6 +115,20 @@ def test_formats_and_output_file(fose, make_pair, tmp_path, form, sign):
     assert again.exit_code == 1
     assert "give --overwrite" in again.stderr
     assert fose(*arguments, "--overwrite").exit_code == 0
+
+
+def test_an_impossible_output_is_refused_before_any_work(refused, tmp_path):
+    message = refused("evaluate", "absent.tif", "absent.tif", "-o", tmp_path / "no" / "table.md")
+    assert message == f"Error: output directory {tmp_path / 'no'} does not exist; create it first"
+
+
+def test_a_table_is_utf8_in_any_locale(make_pair, tmp_path):
+    pair = make_pair()
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(SOURCE)}
+    arguments = ["evaluate", pair.pan, pair.ms, "-m", "exp", "--format", "markdown", "-o", tmp_path / "table.md"]
+    command = [sys.executable, "-m", "fose", *map(str, arguments)]
+    subprocess.run(command, check=True, env=os.environ | locale, timeout=120, capture_output=True)
+    assert "ERGAS ↓" in (tmp_path / "table.md").read_text(encoding="utf-8")
 
 
 def test_a_ratio_that_is_not_whole_says_what_is_done(fose, make_pair, tmp_path, save_raster):

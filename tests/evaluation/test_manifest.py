@@ -59,6 +59,10 @@ def test_manifest_paths_are_relative_to_it(tmp_path):
         ('{"pan": "p"}', "non-empty JSON list"),
         ('[{"pan": "p.tif"}]', "scene 1: expected pan, ms"),
         ('[{"pan": "p.tif", "ms": "m.tif", "colour": 1}]', "found pan, ms, colour"),
+        ('[{"pan": 1, "ms": "m.tif"}]', "scene 1: expected text"),
+        ('[{"pan": "p.tif", "ms": null}]', "scene 1: expected text"),
+        ('[{"pan": "p.tif", "ms": []}]', "scene 1: expected text"),
+        ('[{"pan": "p.tif", "ms": "m.tif", "sensor": 8}]', "scene 1: expected text"),
     ],
 )
 def test_a_wrong_manifest_is_refused(tmp_path, text, message):

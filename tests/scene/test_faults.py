@@ -70,7 +70,8 @@ STEPS = {
     "flush": (os, "fsync", 1, FULL),
     "interrupt at flush": (os, "fsync", 1, KeyboardInterrupt()),
     "rename": (pathlib.Path, "replace", 1, OSError(5, "Input/output error")),
-    "copy to COG": (rasterio.shutil, "copy", 1, RasterioIOError("no")),
+    "trial of COG": (rasterio.shutil, "copy", 1, RasterioIOError("no")),
+    "copy to COG": (rasterio.shutil, "copy", 2, RasterioIOError("no")),
     "verify COG": (writer, "_verify", 2, OutputError("block missing")),
 }
 
@@ -255,7 +256,7 @@ def slow_pair(synth, tmp_path_factory):
     return paths
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_signals_leave_no_target_and_touch_none(synth, slow_pair, tmp_path, number):
     """In the middle of writing; a kill cannot be cleaned up after, but the target is untouched."""
     out = tmp_path / "out.tif"
@@ -277,7 +278,11 @@ def test_signals_leave_no_target_and_touch_none(synth, slow_pair, tmp_path, numb
     assert out.read_bytes() == b"precious"
     if number != signal.SIGKILL:
         assert synth.left_over(tmp_path) == ["out.tif"]
+    if number == signal.SIGINT:
         assert own_line(errors) == "Aborted!"
+    if number in (signal.SIGTERM, signal.SIGHUP):
+        assert own_line(errors) == f"Error: ended by {number.name}"
+        assert process.returncode == 128 + number
 
 
 def test_two_runs_at_once_do_not_meet(synth, pair, tmp_path):

@@ -61,10 +61,20 @@ def test_threads_default_to_the_cores_of_this_process():
     assert Budget.split(2**36, None, 1, 1, pair(), 0).threads == len(os.sched_getaffinity(0))
 
 
+def test_cores_are_counted_where_affinity_is_unknown(monkeypatch):
+    """macOS has no sched_getaffinity."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert Budget.split(2**36, None, 1, 1, pair(), 0).threads == os.cpu_count()
+
+
 @pytest.mark.parametrize("threads", [-1])
 def test_impossible_threads_are_refused(threads):
     with pytest.raises(InputError, match="--threads: expected at least 1, found -1"):
         Budget.split(2**36, threads, 1, 1, pair(), 0)
+
+
+def test_any_number_of_threads_is_cut_to_the_memory_at_once():
+    assert Budget.split(512 * MB, 10**12, 4, 2, pair(), 8) == Budget.split(512 * MB, 1000, 4, 2, pair(), 8)
 
 
 def test_tiles_are_whole_output_blocks():
@@ -75,6 +85,7 @@ def test_gdals_cache_is_given_in_bytes():
     """GDAL_CACHEMAX=256 means 256 bytes to rasterio: six times the time."""
     assert Budget.cache(1024 * MB) == 256 * MB
     assert Budget.cache(0) == 16 * MB
+    assert Budget.cache(2**80) == 2**40
 
 
 PEAK = """

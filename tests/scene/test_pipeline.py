@@ -390,6 +390,27 @@ def test_integers_are_clipped_at_their_limits(synth, tmp_path, dtype, low, high)
     assert (out[1] == high).all()
 
 
+def test_a_type_that_clips_is_said(synth, exp, tmp_path):
+    pair = synth.save_pair(tmp_path, np.full((80, 100), 9, np.uint16), np.full((1, 20, 25), 700, np.uint16))
+    said = "MS is uint16, output uint8: values are rounded and clipped to 0..255, not rescaled"
+    assert said in run(pair, tmp_path / "uint8.tif", exp, dtype="uint8").notes
+    for dtype in ("uint16", "int32", "float32"):
+        assert not [note for note in run(pair, tmp_path / f"{dtype}.tif", exp, dtype=dtype).notes if "output" in note]
+
+
+def test_holes_stay_holes_in_a_type_that_cannot_hold_their_value(synth, exp, tmp_path):
+    ms = np.full((1, 20, 25), 7, np.int16)
+    ms[0, 2, 3] = -9999
+    pair = synth.save_pair(tmp_path, np.full((80, 100), 9, np.int16), ms, nodata=-9999)
+    report = run(pair, tmp_path / "out.tif", exp, dtype="uint16")
+    with rasterio.open(tmp_path / "out.tif") as out:
+        assert (out.nodata, report.missing) == (None, "mask")
+        missing = out.read_masks(1) == 0
+        assert missing[8:12, 12:16].all()
+        assert missing.sum() == 16
+        assert (out.read(1)[~missing] == 7).all()
+
+
 def test_options_for_type_and_nodata(synth, exp, tmp_path):
     pan, ms = np.full((80, 100), 9, np.uint8), np.full((1, 20, 25), 7, np.uint8)
     ms[0, 2, 3] = 5
@@ -442,6 +463,20 @@ def test_the_report_says_what_was_done(synth, exp, tmp_path):
     assert set(report.seconds) == {"register", "fit", "apply_and_write", "total"}
     assert report.megapixels_per_second > 0
     json.dumps(dataclasses.asdict(report))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/ann/secret/pan.tif", "pan.tif"),
+        ("what?.tif", "what?.tif"),
+        ("https://ann:key@host/a/pan.tif?sig=key/1", "pan.tif"),
+        ("/vsicurl/https://host/pan.tif?sig=key", "pan.tif"),
+        ("/vsizip/z.zip/pan.tif", "pan.tif"),
+    ],
+)
+def test_provenance_keeps_no_folder_and_no_key(path, name):
+    assert pipeline._file_name(path) == name
 
 
 def test_progress_counts_every_pixel_once(synth, exp, tmp_path):

@@ -61,6 +61,27 @@ def test_complex_pixels_are_refused(synth, tmp_path):
         Raster([path])
 
 
+def test_a_colour_table_is_refused(synth, tmp_path):
+    path = synth.save(tmp_path / "map.tif", np.zeros((9, 9), np.uint8), synth.utm(), photometric="palette")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {0: (1, 2, 3, 255), 255: (9, 9, 9, 255)})
+    with pytest.raises(InputError, match=r"expected measured values in .*map.tif, found indices of a colour table"):
+        Raster([path])
+
+
+def test_a_nodata_that_overrides_a_files_own_is_said(holed):
+    with Raster([holed[0]], nodata=5) as raster:
+        assert raster.notes == [f"--nodata 5 replaces 0 in {holed[0]}: pixels of 0 count as valid"]
+    for nodata in (None, 0):
+        with Raster([holed[0]], nodata=nodata) as raster:
+            assert raster.notes == []
+
+
+def test_a_name_that_is_no_utf8_is_a_read_error():
+    with pytest.raises(ReadError, match=r"cannot open 'caf\\udce9.tif': expected a name in UTF-8"):
+        Raster(["caf\udce9.tif"])
+
+
 @pytest.mark.parametrize("form", ["nodata", "mask", "alpha", "nan", "nan nodata", "override"])
 def test_every_form_of_missing(synth, tmp_path, form):
     image = np.arange(2 * 20 * 30, dtype=np.float32).reshape(2, 20, 30)

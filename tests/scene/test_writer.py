@@ -116,6 +116,9 @@ def test_what_gdal_keeps_beside_the_file_has_the_targets_name(synth, spec, drive
         ("GTiff", {"COMPRESS": "JPEG"}),
         ("COG", {"COMPRESS": "JPEG"}),
         ("COG", {"BLOCKSIZE": "17"}),
+        ("GTiff", {"COMPRES": "LZW"}),
+        ("COG", {"BLOCKXSIZE": "256"}),
+        ("COG", {"COMPRESS": "ZIP"}),
     ],
 )
 def test_impossible_creation_options_are_an_output_error_and_leave_nothing(synth, spec, driver, options):
@@ -123,6 +126,12 @@ def test_impossible_creation_options_are_an_output_error_and_leave_nothing(synth
         write(replace(spec, driver=driver, options=options))
     assert "\n" not in str(raised.value)
     assert synth.left_over(spec.path.parent) == []
+
+
+@pytest.mark.parametrize("options", [{"COMPRESS": "JPEG"}, {"BLOCKXSIZE": "256"}, {"COMPRESS": "ZIP"}])
+def test_what_a_cog_cannot_be_is_known_before_it_is_computed(spec, options):
+    with pytest.raises(OutputError, match="cannot create"), OutputFile(replace(spec, driver="COG", options=options)):
+        pytest.fail("pixels would be computed in vain")
 
 
 @pytest.mark.parametrize("driver", ["GTiff", "COG"])
@@ -204,6 +213,7 @@ def test_overwriting_leaves_an_open_reader_its_old_file(spec, driver):
         ("absent/out.tif", "GTiff", "directory .*absent does not exist"),
         ("out.tif", "PNG", "--of: expected one of GTiff, COG; found 'PNG'"),
         ("file/out.tif", "GTiff", "directory .*file does not exist"),
+        ("/dev/null", "GTiff", "found /dev/null, which is no regular file"),
     ],
 )
 def test_impossible_targets_are_refused_early(tmp_path, name, driver, message):
@@ -236,6 +246,8 @@ def info(synth, nodata=None, alpha=False, mask=False, dtype="uint16"):
         ({"nodata": 7}, {"nodata": 9}, "uint16", None, False, "nodata", 7),
         ({}, {"nodata": 9}, "uint16", None, False, "nodata", 9),
         ({}, {"nodata": -9999}, "uint16", None, False, "mask", None),
+        ({"nodata": -9999}, {}, "uint16", None, False, "mask", None),
+        ({"nodata": float("nan")}, {"nodata": 9}, "uint16", None, False, "mask", None),
         ({"alpha": True}, {"nodata": 9}, "uint16", None, False, "alpha", None),
         ({"alpha": True}, {}, "float32", None, False, "mask", None),
         ({"mask": True}, {}, "uint8", None, False, "mask", None),
@@ -256,10 +268,9 @@ def test_floats_without_nodata_are_nan_where_missing(synth):
     assert np.isnan(chosen.nodata)
 
 
-@pytest.mark.parametrize(("asked", "declared"), [(-1, None), (None, 65535)])
-def test_nodata_that_the_output_cannot_hold_is_refused(synth, asked, declared):
+def test_nodata_that_the_output_cannot_hold_is_refused(synth):
     with pytest.raises(InputError, match=r"expected an integer in 0\.\.255 for uint8.*--nodata.*--dtype"):
-        choose_missing(info(synth, declared), info(synth), np.dtype("uint8"), asked, False)
+        choose_missing(info(synth, 9), info(synth), np.dtype("uint8"), -1, False)
 
 
 def test_the_part_file_lies_hidden_beside_the_target(synth, spec):

@@ -76,6 +76,8 @@ def evaluate(
 
     if output and output.exists() and not overwrite:
         raise click.ClickException(f"{output} exists; give --overwrite to replace it")
+    if output and not output.parent.is_dir():  # known now, not after hours of work
+        raise click.ClickException(f"output directory {output.parent} does not exist; create it first")
     chosen = PROTOCOLS if protocol == "both" else (protocol,)
     settings = Settings(chosen, conventions, cut, peak, Options(**options))
     names = methods or api.sharpener_names()
@@ -118,6 +120,6 @@ def _write(text: str, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from error

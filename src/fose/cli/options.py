@@ -1,9 +1,11 @@
 """Options that several commands share, defined once, and how commands report errors."""
 
+import errno
 import functools
 import os
 import re
 import signal
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,6 +15,8 @@ import click
 from fose.errors import FoseError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
 
 UNITS = {"": 2**20, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -108,28 +112,41 @@ def pair_options(command: F) -> F:
 
 
 def reported(command: F) -> F:
-    """Turn every failure into one line and a non-zero exit, and a termination signal into an orderly end."""
+    """Turn every failure into one line and a non-zero exit, and a termination signal into an orderly end.
+
+    The exit status is 1, or 2 for wrong usage, or as shells count 128 and the signal's number.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         # rasterio's warning of a missing georeference; fose says so itself, as a note or an error.
         warnings.filterwarnings("ignore", message="Dataset has no geotransform")
-        # The default action would end the process without removing the unfinished output.
-        previous = signal.signal(signal.SIGTERM, _interrupt)
+        # The default action would end the process without removing the unfinished output. What is ignored stays so:
+        # nohup ignores SIGHUP. Python lets only its main thread handle signals.
+        main = threading.current_thread() is threading.main_thread()
+        handled = [number for number in ENDING if main and signal.getsignal(number) is signal.SIG_DFL]
+        for number in handled:
+            signal.signal(number, _end)
         try:
             return command(*args, **kwargs)
         except FoseError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
         except MemoryError as error:
             raise click.ClickException("out of memory; lower --memory or --threads") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has seen enough; click ends quietly
+                raise
+            raise click.ClickException(f"{error.strerror or error}") from error
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number in handled:
+                signal.signal(number, signal.SIG_DFL)
 
     return wrapper  # type: ignore[return-value]  # same signature: functools.wraps
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+def _end(number: int, frame: object) -> None:
+    click.echo(f"Error: ended by {signal.Signals(number).name}", err=True)
+    raise SystemExit(128 + number)
 
 
 def split_paths(paths: tuple[str, ...], least: int, usage: str) -> tuple[str, ...]:

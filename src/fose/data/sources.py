@@ -113,7 +113,7 @@ def _catalogue(root: Path) -> list[dict[str, Any]]:
     path = root / "scenes.json"
     if not path.is_file():
         raise ReadError(f"expected the list of scenes at {path}, found none; give the folder that INDEX.md describes")
-    entries: list[dict[str, Any]] = json.loads(path.read_text())
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return entries
 
 

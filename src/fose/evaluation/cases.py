@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from os import sched_getaffinity
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from fose.evaluation.reduced import ReducedTrial, ReferenceReducedTrial
 from fose.evaluation.scores import Scores
 from fose.ops import reference as toolbox
 from fose.scene.grid import check_same_grid
+from fose.scene.memory import cores
 from fose.scene.reader import Raster
 from fose.scene.scene import JoinedScene
 from fose.scene.sharpen import Opened, Options, joined, open_pair, prepared
@@ -103,7 +103,7 @@ class SceneCase:
             if settings.conventions == "reference":
                 yield self._reference(opened, settings, stack)
             else:
-                pool = stack.enter_context(ThreadPoolExecutor(options.threads or len(sched_getaffinity(0))))
+                pool = stack.enter_context(ThreadPoolExecutor(options.threads or cores()))
                 yield self._scene(joined(opened, options, pool, ahead=4), opened, settings, options, stack)
 
     def _scene(

@@ -1,6 +1,5 @@
 """Measure images that are stored in files: with a reference, or with the PAN and MS that they were made from."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from fose.evaluation.cases import reference_scene, whole_images
 from fose.evaluation.full import FusedSource, ReferenceFullTrial, measure
 from fose.evaluation.scores import PairStrip, Scores, inside, with_reference
 from fose.scene.grid import Grid, GridPair, Shape, check_same_grid, same_grid
+from fose.scene.memory import cores
 from fose.scene.reader import Raster
 from fose.scene.register import register
 from fose.scene.scene import Valid
@@ -106,7 +106,7 @@ def without_reference(
 
 
 def _strips(opened: Opened, fused: Raster, options: Options, stack: ExitStack) -> tuple[Scores, list[str]]:
-    pool = stack.enter_context(ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))))
+    pool = stack.enter_context(ThreadPoolExecutor(options.threads or cores()))
     scene, registration = register(joined(opened, options, pool, ahead=4), options.register, "pan")
     scores = measure(scene, FusedSource(fused))
     height, width = scene.pair.shape

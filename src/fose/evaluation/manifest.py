@@ -20,7 +20,7 @@ def from_manifest(path: str | Path) -> list[SceneCase]:
     """
     path = Path(path)
     try:
-        entries = json.loads(path.read_text())
+        entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -36,8 +36,11 @@ def _entry(path: Path, number: int, entry: dict[str, Any]) -> SceneCase:
             f"{path}, scene {number}: expected pan, ms and perhaps {', '.join(sorted(OPTIONAL))}; "
             f"found {', '.join(entry) or 'nothing'}"
         )
-    files = [entry["ms"]] if isinstance(entry["ms"], str) else list(entry["ms"])
+    files = entry["ms"] if isinstance(entry["ms"], list) else [entry["ms"]]
     target = entry.get("target")
+    texts = [entry["pan"], *files, target or "", entry.get("sensor") or ""]
+    if not files or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{path}, scene {number}: expected text, or for ms a list of texts, found another value")
     return SceneCase(
         name=str(entry.get("name", f"scene {number}")),
         pan=str(path.parent / entry["pan"]),

@@ -242,7 +242,7 @@ def _weighted_median(value: Floats, weight: Floats) -> float:
 
 
 def agreement(shifts: Iterable[Shift], centre: Shift) -> float:
-    """Share of the windows that know something which lie within three of their own standard errors of `centre`.
+    """Share of the windows that know something which lie within _AGREE of their own standard errors of `centre`.
 
     Windows disagree where no single shift is right: clouds seen at another moment, relief seen from another angle.
     1 where no window knows anything.

@@ -46,7 +46,7 @@ def sharpen_files(
     progress: Progress | None,
 ) -> Report:
     """As `fose.scene.sharpen.sharpen_files`; weights per MS band, default equal. Registration is always off."""
-    check_target(Path(out), options.driver, options.overwrite)
+    check_target(Path(out), options.driver, options.overwrite, (pan, *ms))
     plain = replace(options, register="off", resampling="nearest")
     with prepared(options) as stack:
         opened = open_pair(pan, ms, options, stack)

@@ -1,12 +1,12 @@
 """What a run would do with a pair, without doing it."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fose.scene.memory import cores
 from fose.scene.register import register
 from fose.scene.sharpen import Options, joined, open_pair, prepared
 
@@ -37,7 +37,7 @@ def inspect_files(pan: str | Path, ms: Sequence[str | Path], options: Options | 
     options = options or Options()
     with prepared(options) as stack:
         opened = open_pair(pan, ms, options, stack)
-        pool = stack.enter_context(ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))))
+        pool = stack.enter_context(ThreadPoolExecutor(options.threads or cores()))
         scene = joined(opened, options, pool, ahead=4)
         _, registration = register(scene, options.register, options.reference)
         pan_info, ms_info, pair = opened.pan.info, opened.ms.info, opened.pair

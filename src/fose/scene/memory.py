@@ -19,6 +19,12 @@ TILES: tuple[Shape, ...] = (
 )
 CACHE_SHARE = 0.25
 LEAST_CACHE = 16 * 2**20  # bytes
+MOST_CACHE = 2**40  # bytes; what GDAL takes ends at 2**63
+
+
+def cores() -> int:
+    """The cores that this process may use; all of the machine's where the system cannot say (macOS, Windows)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Budget:
     @staticmethod
     def cache(memory: int) -> int:
         """GDAL's block cache, bytes. In bytes because rasterio takes small numbers for bytes, not megabytes."""
-        return int(max(LEAST_CACHE, memory * CACHE_SHARE))
+        return int(min(max(LEAST_CACHE, memory * CACHE_SHARE), MOST_CACHE))
 
     @classmethod
     def split(
@@ -55,20 +61,21 @@ class Budget:
         memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
         halo, reach, working: the method's, see `fose.sharpener.Sharpener`.
         """
-        wanted = threads or len(os.sched_getaffinity(0))
+        wanted = threads or cores()
         if wanted < 1:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
         fitting = max(1, available // statistics_bytes(bands, pair, halo))
-        for count in range(wanted, 0, -1):
-            for tile in TILES:
-                need = tile_bytes(tile, bands, itemsize, pair, halo, reach, working)
+        needs = [(tile, tile_bytes(tile, bands, itemsize, pair, halo, reach, working)) for tile in TILES]
+        smallest = needs[-1][1]
+        most = min(wanted, available // smallest.computing)  # or --threads 1000000 would count down for minutes
+        for count in range(most, 0, -1):
+            for tile, need in needs:
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
                     return cls(tile, count, ahead, min(fitting, ahead))
-        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach, working)
-        working = smallest.computing + 3 * smallest.waiting
-        least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
+        held = smallest.computing + 3 * smallest.waiting
+        least = ceil(max(held / (1 - CACHE_SHARE), held + LEAST_CACHE) / 2**20)
         raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")
 
 

@@ -68,7 +68,7 @@ class Raster:
     """Bands of one or several files on one grid, readable from any thread (each opens its own handle).
 
     paths: files of equal grid whose bands are stacked in order, alpha bands left out. bands: 1-based choice
-    from that stack. nodata: overrides what the files declare. crs: warp to this CRS while reading.
+    from that stack. nodata: overrides what the files declare, as `notes` say. crs: warp to this CRS while reading.
     names: what to call the files in reports, where they are not the paths.
     Errors: ReadError where a file does not open or a block does not read; InputError for impossible bands,
     types or stacks.
@@ -93,6 +93,7 @@ class Raster:
         self._numbers = [_image_bands(handle) for handle in self._open()]
         files = [_describe(handle, path) for handle, path in zip(self._open(), self.paths, strict=True)]
         _check_stack(files)
+        self.notes = _overridden(files, nodata)
         stacked = [(file, band) for file, info in enumerate(files) for band in range(len(info.bands))]
         self._chosen = [stacked[index - 1] for index in _check_bands(bands, len(stacked), self.paths)]
         self.info = _merge(files, self._chosen, nodata)
@@ -127,6 +128,8 @@ class Raster:
                         handle = self._keep(self._warp(handle))
                 except RasterioError as error:
                     raise ReadError(f"cannot open {path}: {_reason(error)}") from error
+                except UnicodeError as error:
+                    raise ReadError(f"cannot open {path!a}: expected a name in UTF-8; rename the file") from error
                 handles.append(handle)
             self._local.handles = handles
         handles = self._local.handles
@@ -141,7 +144,7 @@ class Raster:
     def _warp(self, handle: Any) -> WarpedVRT:
         """The raster in the CRS asked for; pixels beyond it and in holes are missing as nodata or alpha."""
         declared = handle.nodata if self._nodata is None else self._nodata
-        nodata = _held(declared, handle.dtypes[0])
+        nodata = held(declared, handle.dtypes[0])
         if nodata is None and handle.dtypes[0].startswith("float") and _alpha_band(handle) is None:
             nodata = None if _has_mask(handle) else float("nan")
         add_alpha = nodata is None and _alpha_band(handle) is None
@@ -154,9 +157,9 @@ class Raster:
         handle, index = self._open()[file], self._numbers[file][band] - 1
         flags = handle.mask_flag_enums[index]
         if self._nodata is not None and not self.warped:
-            return _held(self._nodata, handle.dtypes[index])
+            return held(self._nodata, handle.dtypes[index])
         if MaskFlags.nodata in flags:
-            return _held(handle.nodatavals[index], handle.dtypes[index])
+            return held(handle.nodatavals[index], handle.dtypes[index])
         if _alpha_band(handle) is not None:
             return "alpha"
         return None if MaskFlags.all_valid in flags else "mask"
@@ -282,7 +285,7 @@ def _has_mask(handle: Any) -> bool:
     return any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in handle.mask_flag_enums)
 
 
-def _held(nodata: float | None, dtype: str) -> float | None:
+def held(nodata: float | None, dtype: str | np.dtype[Any]) -> float | None:
     """A nodata value that pixels of a type can have; None where none can (-9999 in unsigned bytes marks nothing)."""
     if nodata is None:
         return None
@@ -300,6 +303,11 @@ def _describe(handle: Any, path: str) -> RasterInfo:
     dtypes = {handle.dtypes[index] for index in keep}
     if any(np.dtype(name).kind == "c" for name in dtypes):
         raise InputError(f"expected real pixel values in {path}, found {', '.join(dtypes)}")
+    if any(handle.colorinterp[index] == ColorInterp.palette for index in keep):
+        raise InputError(
+            f"expected measured values in {path}, found indices of a colour table; "
+            "expand them first, e.g. with gdal_translate -expand rgb"
+        )
     georeferenced = not handle.transform.is_identity
     domains = [name for name in handle.tag_namespaces() if name not in _PRIVATE_DOMAINS]
     return RasterInfo(
@@ -337,6 +345,15 @@ def _check_stack(files: Sequence[RasterInfo]) -> None:
             f"expected MS files of one grid, found {first.path} with {first.grid} and {other.path} with {other.grid}; "
             "resample them to one grid first"
         )
+
+
+def _overridden(files: Sequence[RasterInfo], nodata: float | None) -> list[str]:
+    """Say whose declared missing pixels `nodata` turns into valid ones. (NaN stays missing.)"""
+    return [
+        f"--nodata {nodata:g} replaces {info.nodata:g} in {info.path}: pixels of {info.nodata:g} count as valid"
+        for info in files
+        if nodata is not None and info.nodata not in (None, nodata) and not np.isnan(info.nodata)
+    ]
 
 
 def _check_bands(bands: Sequence[int] | None, count: int, paths: Sequence[str]) -> Sequence[int]:

@@ -86,11 +86,11 @@ class Report:
 
 def open_pair(pan: str | Path, ms: Sequence[str | Path], options: Options, stack: ExitStack) -> Opened:
     """Open both rasters (closed by `stack`), warp the MS to PAN's CRS if need be, and join the grids."""
-    notes = []
     pan_raster = stack.enter_context(Raster([pan], nodata=options.nodata))
     if len(pan_raster) != 1:
         raise InputError(f"expected one PAN band in {pan}, found {len(pan_raster)}; PAN comes first, then MS")
     ms_raster = stack.enter_context(Raster(ms, options.bands, options.nodata))
+    notes = [*pan_raster.notes, *ms_raster.notes]
     pan_grid, ms_grid = pan_raster.info.grid, ms_raster.info.grid
     if pan_grid.crs and ms_grid.crs and pan_grid.crs != ms_grid.crs:
         notes.append(f"MS warped from {ms_grid.crs.to_string()} to PAN's {pan_grid.crs.to_string()}")
@@ -157,7 +157,7 @@ def sharpen_files(
 ) -> Report:
     """Sharpen a scene into a new file. Returns what was done; raises a `fose.errors.FoseError` and leaves no file."""
     options = options or Options()
-    check_target(Path(out), options.driver, options.overwrite)
+    check_target(Path(out), options.driver, options.overwrite, (pan, *ms))
     with prepared(options) as stack:
         return run(open_pair(pan, ms, options, stack), Path(out), sharpener, options, progress)
 
@@ -239,10 +239,18 @@ def _report(
         sensor_evidence=opened.bands.reason,
         registration=registration.as_dict(),
         missing=spec.missing.form,
-        notes=[*opened.notes, *registration.notes],
+        notes=[*opened.notes, *_type_notes(opened.ms.info.dtype, spec.dtype), *registration.notes],
         seconds={name: stop - start for name, start, stop in phases} | {"total": total},
         megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / total,
     )
+
+
+def _type_notes(ms: np.dtype[Any], out: np.dtype[Any]) -> list[str]:
+    """Say what an output type that cannot hold every MS value does to them."""
+    if out.kind == "f" or np.can_cast(ms, out):
+        return []
+    limits = np.iinfo(out)
+    return [f"MS is {ms}, output {out}: values are rounded and clipped to {limits.min}..{limits.max}, not rescaled"]
 
 
 Stored = tuple[Window, NDArray[Any], NDArray[np.bool_] | None]
@@ -329,12 +337,18 @@ def _pixel_convention(pan: RasterInfo) -> dict[str, str]:
 
 
 def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener) -> dict[str, str]:
-    """How the file came to be, as dataset tags; no path beyond file names, which may be private."""
+    """How the file came to be, as dataset tags; of paths and URLs only file names: the rest may be private."""
     return {
         "FOSE_VERSION": __version__,
         "FOSE_METHOD": sharpener.name,
-        "FOSE_PAN": Path(opened.pan.names[0]).name,
-        "FOSE_MS": ", ".join(Path(path).name for path in opened.ms.names),
+        "FOSE_PAN": _file_name(opened.pan.names[0]),
+        "FOSE_MS": ", ".join(map(_file_name, opened.ms.names)),
         "FOSE_SENSOR": opened.bands.sensor.name,
         "FOSE_REGISTRATION": registration.summary,
     }
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path or URL, without the query of a URL, which may hold an access key."""
+    url = "://" in path or path.startswith(("/vsicurl", "/vsis3", "/vsigs", "/vsiaz"))
+    return Path(path.partition("?")[0] if url else path).name

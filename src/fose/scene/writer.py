@@ -21,7 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 from fose.errors import InputError, OutputError
 from fose.ops.radiometry import check_nodata
 from fose.scene.grid import GridPair
-from fose.scene.reader import BandInfo, RasterInfo
+from fose.scene.reader import BandInfo, RasterInfo, held
 from fose.scene.tiles import Window
 
 BLOCK = 512
@@ -61,20 +61,20 @@ def choose_missing(
 ) -> Missing:
     """The output's way to mark missing pixels: as asked, else as the MS does, else as PAN does.
 
+    A value that a file declares but the output's type cannot hold becomes a mask; one that is asked for is refused.
     may_miss: pixels may be missing although no input declares any (an extent that reaches beyond an input).
     """
-    for value in (nodata, ms.nodata):
-        if value is not None:
-            check_nodata(value, dtype)
-            return Missing("nodata", value)
+    if nodata is not None:
+        check_nodata(nodata, dtype)
+        return Missing("nodata", nodata)
+    if ms.nodata is not None:
+        return Missing("nodata", ms.nodata) if held(ms.nodata, dtype) is not None else Missing("mask")
     if ms.has_alpha and dtype.kind in "iu":
         return Missing("alpha")
     if ms.has_mask or ms.has_alpha:
         return Missing("mask")
-    if pan.nodata is not None:
-        with contextlib.suppress(InputError):
-            check_nodata(pan.nodata, dtype)
-            return Missing("nodata", pan.nodata)
+    if pan.nodata is not None and held(pan.nodata, dtype) is not None:
+        return Missing("nodata", pan.nodata)
     if dtype.kind == "f":
         return Missing(None, float("nan"))
     return Missing("mask" if may_miss or pan.nodata is not None or pan.has_alpha or pan.has_mask else None)
@@ -104,18 +104,32 @@ def _ceil16(size: int) -> int:
     return (size + 15) // 16 * 16
 
 
-def check_target(path: Path, driver: str, overwrite: bool) -> None:
-    """Refuse early what cannot be written: OutputError or InputError with what to do."""
+def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str | Path] = ()) -> None:
+    """Refuse early what cannot be written: OutputError or InputError with what to do.
+
+    inputs: what the output is made from, which it never replaces: `fose sharpen PAN B4 B3 B2 --overwrite`, OUT
+    forgotten, would destroy B2.
+    """
     if driver not in DRIVERS:
         raise InputError(f"--of: expected one of {', '.join(DRIVERS)}; found {driver!r}")
     if path.is_dir():
         raise OutputError(f"expected an output file name, found the directory {path}; add a file name")
+    if any(_same_file(path, given) for given in inputs):
+        raise OutputError(f"output {path} is one of the inputs, which are never replaced; name another output")
+    if path.exists() and not path.is_file():  # a device: replacing /dev/null would break the machine
+        raise OutputError(f"expected an output file name, found {path}, which is no regular file; name another")
     if path.exists() and not overwrite:
         raise OutputError(f"output {path} exists; add --overwrite to replace it")
     if not path.parent.is_dir():
         raise OutputError(f"output directory {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"output directory {path.parent} is not writable; choose another or change its permissions")
+
+
+def _same_file(path: Path, given: str | Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # absent, or no path: a URL, a VRT as text
+        return path.samefile(given)
+    return False
 
 
 class OutputFile:
@@ -155,13 +169,25 @@ class OutputFile:
             # Metadata first: set later, GDAL would have to move it behind the pixels.
             self._dataset = rasterio.open(self._part, "w", **profile, **self._part_options())
             self._describe(alpha)
+            if spec.driver == "COG":
+                self._try_cog(profile)
         except (*WRITE_ERRORS, TypeError, ValueError) as error:
             self._abandon()
             raise OutputError(f"cannot create {spec.path}: {_text(error)}") from error
         except BaseException:
             self._abandon()
             raise
+        if self._errors.unknown:
+            self._abandon()
+            raise OutputError(f"cannot create {spec.path}: {self._errors.unknown}; check --co")
         return self
+
+    def _try_cog(self, profile: dict[str, Any]) -> None:
+        """Copy one tiny file, so that options which the COG driver refuses are known before computing, not after."""
+        plain, cog = self._folder / "tiny.tif", self._folder / "tiny.cog.tif"
+        with rasterio.open(plain, "w", **(profile | {"width": 16, "height": 16})):
+            pass
+        self._copy_to_cog(plain, cog)
 
     def _part_options(self) -> dict[str, str]:
         """A COG is made by copying, so the file it is copied from is plain, and the user's options are the COG's."""
@@ -246,17 +272,20 @@ class OutputFile:
     def _to_cog(self) -> Path:
         cog = self._folder / "cog" / self.spec.path.name
         cog.parent.mkdir()
+        self._copy_to_cog(self._part, cog)
+        if self._errors.first:
+            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
+        _verify(cog, self.spec.path)
+        return cog
+
+    def _copy_to_cog(self, plain: Path, cog: Path) -> None:
         defaults = {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": "YES", "BIGTIFF": "IF_SAFER"}
         given = {key.upper(): value for key, value in self.spec.options.items()}
         if "COMPRESS" in given:
             del defaults["LEVEL"], defaults["PREDICTOR"]
         # Not COPY_SRC_MDD=YES: GDAL 3.10 then keeps other metadata domains but loses the bands' tags.
         options = {"NUM_THREADS": str(self.spec.threads)} | defaults | given
-        rasterio.shutil.copy(self._part, cog, driver="COG", **options)
-        if self._errors.first:
-            raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
-        _verify(cog, self.spec.path)
-        return cog
+        rasterio.shutil.copy(plain, cog, driver="COG", **options)
 
     def _why(self, error: BaseException | None = None) -> str:
         """GDAL's first error, or Python's; both say "write error" of a full disk, so that is looked at first."""
@@ -274,15 +303,23 @@ class OutputFile:
 
 
 class _GdalErrors(logging.Handler):
-    """Keeps the first error that GDAL reports: some failures to write, such as a full disk, raise nothing."""
+    """Keeps the first error that GDAL reports: some failures to write, such as a full disk, raise nothing.
+
+    unknown: its warning of a creation option or value that it ignores, such as a misspelt one.
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.first: str | None = None
+        self.unknown: str | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a record's text."""
-        self.first = self.first or record.getMessage()
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self.first = self.first or text
+        elif "creation option" in text:
+            self.unknown = self.unknown or text.partition(" in ")[2]
 
     def __enter__(self) -> "_GdalErrors":
         logging.getLogger("rasterio._env").addHandler(self)

@@ -41,7 +41,7 @@ def write_report(
     if not ms or not sharps:
         raise InputError("expected PAN, at least one MS file and at least one result, found too few")
     path = Path(out)
-    check_target(path, "GTiff", options.overwrite)
+    check_target(path, "GTiff", options.overwrite, (pan, *ms, *sharps, *([target] if target else [])))
     with prepared(options) as stack:
         layers = open_layers(pan, ms, sharps, target, options, stack)
         page = render(layers, gallery(layers), figures(layers)).encode()
