@@ -59,7 +59,7 @@ def arrays(ms_shape=(30, 37), ratio=4.0, phase=(0.0, 0.0), bands=3, pan_shape=No
 class Exp:
     """The MS resampled."""
 
-    name, halo, reach = "test-exp", 0, 0
+    name, halo, reach, working = "test-exp", 0, 0, 2.5
 
     def fit(self, scene):
         return None
@@ -71,7 +71,7 @@ class Exp:
 class Ratio:
     """Brovey with a fitted gain: a statistic of the scene and a ratio per pixel."""
 
-    name, halo, reach = "test-ratio", 0, 0
+    name, halo, reach, working = "test-ratio", 0, 0, 2.5
 
     def fit(self, scene):
         sums = sum(scene.map(lambda tile: tile.samples(tile.pan, tile.ms_up).sum(axis=1)))
@@ -84,7 +84,7 @@ class Ratio:
 class Detail:
     """PAN less its low-pass at MS resolution, added: needs a halo."""
 
-    name, halo, reach = "test-detail", 12, 0
+    name, halo, reach, working = "test-detail", 12, 0, 2.5
 
     def fit(self, scene):
         return None

@@ -114,6 +114,10 @@ class Sharpener(Protocol):
     def reach(self) -> int:
         """PAN pixels of context beyond the halo, for what works on the PAN grid: a network's receptive field."""
 
+    @property
+    def working(self) -> float:
+        """float32 values per PAN pixel and band that `apply` holds at its peak: what tiles are sized by."""
+
     def fit(self, scene: Scene) -> Any:
         """Measure the scene; returns plain statistics that `apply` needs (a frozen dataclass)."""
 

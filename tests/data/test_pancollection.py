@@ -123,7 +123,7 @@ def test_without_h5py_the_message_says_how_to_install_it(tmp_path, monkeypatch):
 class Exp:
     """The interpolated MS, as a method."""
 
-    name, halo, reach = "exp", 0, 0
+    name, halo, reach, working = "exp", 0, 0, 2.5
 
     def fit(self, scene):
         return None

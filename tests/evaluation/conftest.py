@@ -35,7 +35,7 @@ def images(make_pair):
 class Damaged:
     """A method whose result has one pixel that is not a number."""
 
-    name, halo, reach = "damaged", 0, 0
+    name, halo, reach, working = "damaged", 0, 0, 2.5
 
     def fit(self, scene):
         return None

@@ -133,7 +133,7 @@ def test_a_failing_driver_is_an_output_error_naming_the_target(synth, pair, tmp_
 class Failing:
     """A sharpener that fails in one of its two steps."""
 
-    name, halo, reach = "failing", 0, 0
+    name, halo, reach, working = "failing", 0, 0, 2.5
 
     def __init__(self, step):
         self.step = step

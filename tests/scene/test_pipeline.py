@@ -371,7 +371,7 @@ def test_an_empty_scene_stays_empty(synth, tmp_path):
 class Ten:
     """Ten times what the MS has above 100: beyond most types."""
 
-    name, halo, reach = "ten", 0, 0
+    name, halo, reach, working = "ten", 0, 0, 2.5
 
     def fit(self, scene):
         return None

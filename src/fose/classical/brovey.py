@@ -16,7 +16,6 @@ from fose.classical.statistics import (
     gram_matrix,
     mixed,
     normal_solution,
-    pan_moments,
     positive_floor,
     quotient,
     weighted_sum,
@@ -45,17 +44,17 @@ class ModulationMethod(Method):
 
     def apply(self, tile: Tile, fit: Modulation) -> Array:
         """Sharpen one window: (C, H, W), dtype of PAN."""
-        ms = tile.ms_up
-        intensity = weighted_sum(ms, fit.weights)
+        intensity = tile.upsample(weighted_sum(tile.ms, fit.weights))
         intensity -= fit.intensity_haze
         pan = tile.pan * fit.pan_gain
         pan += fit.pan_offset
         ratio = bounded_ratio(pan, intensity, fit.floor)
+        sharp = tile.upsample(tile.ms)
         if fit.haze is None:
-            return ms * ratio
-        sharp = np.empty_like(ms)
-        for band, image, dark in zip(sharp, ms, fit.haze.tolist(), strict=True):
-            np.subtract(image, dark, out=band)
+            sharp *= ratio
+            return sharp
+        for band, dark in zip(sharp, fit.haze.tolist(), strict=True):
+            band -= dark
             np.maximum(band, 0, out=band)
             band *= ratio
             band += dark
@@ -74,10 +73,14 @@ class Brovey(ModulationMethod):
 
     def fit(self, scene: Scene) -> Modulation:
         """Match PAN to the intensity, means and deviations at PAN scale."""
-        moments = pan_moments(scene)
         weights = band_weights(self.weights, scene.bands)
-        mean, _ = mixed(moments, weights, first=1)
-        gain, offset = matched(moments, weights)
+
+        def matching(tile: Tile) -> Moments:
+            return Moments.of(tile.samples(tile.pan, tile.upsample(weighted_sum(tile.ms, weights))))
+
+        moments = Moments.total(scene.map(matching))
+        mean, _ = mixed(moments, np.ones(1), first=1)
+        gain, offset = matched(moments, np.ones(1))
         if gain == 0:  # a constant PAN has no detail to give
             return _unchanged(scene.bands)
         return Modulation(weights, None, 0.0, gain, offset, float(positive_floor(mean)))

@@ -13,3 +13,4 @@ class Method:
     paper: ClassVar[str]
     halo: ClassVar[int] = 0  # MS pixels
     reach: ClassVar[int] = 0  # PAN pixels
+    working: ClassVar[float] = 2.5  # float32 values per PAN pixel and band

@@ -78,14 +78,15 @@ class AdaptiveConv(nn.Module):
         super().__init__()
         if width % kernels:
             raise ValueError(f"expected a width that {kernels} kernels divide, found {width}")
-        self.kernels = kernels
+        self.kernels, self.shared = kernels, width // kernels  # channels that share a kernel
         self.predict = zeroed(conv(spatial, kernels * 9, 1))
 
     def forward(self, image: Tensor, spatial: Tensor, bands: int) -> Tensor:
         """image (N C, width, h, w), spatial (N, S, h, w) -> correction of image's shape, zero at the start."""
         height, width = image.shape[-2:]
         kernel = over_bands(self.predict(spatial), bands).reshape(-1, self.kernels, 1, 9, height, width)
-        grouped = functional.pad(image, (1, 1, 1, 1)).reshape(len(image), self.kernels, -1, height + 2, width + 2)
+        padded = functional.pad(image, (1, 1, 1, 1))
+        grouped = padded.reshape(-1, self.kernels, self.shared, height + 2, width + 2)
         total = torch.zeros_like(grouped[..., :height, :width])
         for tap in range(9):
             row, col = divmod(tap, 3)

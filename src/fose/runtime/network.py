@@ -34,6 +34,9 @@ class Network:
     halo = HALO  # MS pixels
     reach = RECEPTIVE_FIELD + FOLD  # PAN pixels beyond it, and those that aligning to the folded grid may cost
 
+    # Features, the folded streams of both parts and their temporaries; measured, see docs/benchmarks.md.
+    working = 25.0
+
     def fit(self, scene: Scene) -> Statistics:
         """Measure the scene, see `fose.ops.features`."""
         return measure(scene)

@@ -27,6 +27,7 @@ class _AsComputed:
     name = NAME
     halo = 0
     reach = 0
+    working = 2.5
 
     def fit(self, scene: Any) -> None:
         """Nothing to measure."""

@@ -48,11 +48,12 @@ class Budget:
         pair: GridPair,
         halo: int,
         reach: int = 0,
+        working: float = 2.5,
     ) -> "Budget":
         """The largest tiles and most threads whose working set fits; InputError where not even one small tile does.
 
         memory: bytes beyond the fixed overhead. threads: None takes the cores this process may use.
-        halo, reach: the method's, in MS and PAN pixels.
+        halo, reach, working: the method's, see `fose.sharpener.Sharpener`.
         """
         wanted = threads or len(os.sched_getaffinity(0))
         if wanted < 1:
@@ -61,11 +62,11 @@ class Budget:
         fitting = max(1, available // statistics_bytes(bands, pair, halo))
         for count in range(wanted, 0, -1):
             for tile in TILES:
-                need = tile_bytes(tile, bands, itemsize, pair, halo, reach)
+                need = tile_bytes(tile, bands, itemsize, pair, halo, reach, working)
                 ahead = count + 2  # one being written, one read in advance
                 if count * need.computing + ahead * need.waiting <= available:
                     return cls(tile, count, ahead, min(fitting, ahead))
-        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach)
+        smallest = tile_bytes(TILES[-1], bands, itemsize, pair, halo, reach, working)
         working = smallest.computing + 3 * smallest.waiting
         least = ceil(max(working / (1 - CACHE_SHARE), working + LEAST_CACHE) / 2**20)
         raise InputError(f"--memory: expected at least {least} MB for this scene, found {memory / 2**20:.0f} MB")
@@ -79,12 +80,14 @@ class TileBytes:
     waiting: int
 
 
-def tile_bytes(tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int, reach: int = 0) -> TileBytes:
+def tile_bytes(
+    tile: Shape, bands: int, itemsize: int, pair: GridPair, halo: int, reach: int = 0, working: float = 2.5
+) -> TileBytes:
     """Working set of a tile: PAN, upsampled and result bands in float32, the methods' temporaries, stored pixels."""
     grown = pan_window(Window.of(0, 0, *tile), halo, pair, reach).shape
     pixels = grown[0] * grown[1]
     ms = bands / pair.ratio**2
-    computing = int(pixels * 4 * (6 + 2.5 * bands + 6 * ms))
+    computing = int(pixels * 4 * (6 + working * bands + 6 * ms))
     waiting = int(pixels * 4 * (1 + 2 * ms) + tile[0] * tile[1] * bands * (itemsize + 4))
     return TileBytes(computing, waiting)
 

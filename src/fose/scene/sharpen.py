@@ -176,7 +176,14 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
     clock = [time.perf_counter()]
     dtype = output_dtype(options.dtype, opened.ms.info.dtype)
     budget = Budget.split(
-        options.memory, options.threads, len(opened.ms), dtype.itemsize, opened.pair, sharpener.halo, sharpener.reach
+        options.memory,
+        options.threads,
+        len(opened.ms),
+        dtype.itemsize,
+        opened.pair,
+        sharpener.halo,
+        sharpener.reach,
+        sharpener.working,
     )
     with ThreadPoolExecutor(budget.threads, "compute") as pool, ThreadPoolExecutor(READERS, "read") as readers:
         scene, registration = register(

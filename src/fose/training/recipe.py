@@ -75,6 +75,11 @@ def load(path: str | Path) -> Recipe:
     return _build(Recipe, {"name": Path(path).stem} | values, str(path))
 
 
+def from_dict(values: dict[str, Any]) -> Recipe:
+    """The inverse of `as_dict`: the recipe that a checkpoint's header holds."""
+    return _build(Recipe, values, "recipe")
+
+
 def as_dict(recipe: Recipe) -> dict[str, Any]:
     """Plain values, for logs and checkpoints."""
     return dataclasses.asdict(recipe)

@@ -1,0 +1,96 @@
+"""From a trained run to a model that ships: weights alone, the same network as ONNX, checked against each other."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fose.errors import InputError
+from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
+from fose.runtime.onnx import OnnxEngine
+from fose.training import checkpoint
+from fose.training.recipe import Recipe, from_dict
+from fose.training.stages import at_end, new_model
+from fose.weights import ONNX, TENSORS
+
+PARITY = 1e-4  # largest difference allowed between the two runtimes, in residual units
+
+
+class _OneWindow(nn.Module):
+    """The network for one window, without the batch axis: what an engine evaluates."""
+
+    def __init__(self, model: nn.Module, timed: bool) -> None:
+        super().__init__()
+        self.model, self.timed = model, timed
+
+    def forward(self, spatial: Tensor, spectral: Tensor, conditions: Tensor) -> Tensor:
+        inputs = spatial[None], spectral[None], conditions[None]
+        predicted: Tensor = at_end(self.model, inputs)[0] if self.timed else self.model(inputs)[0]
+        return predicted
+
+
+def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
+    """Write `target`/model.safetensors and model.onnx from a stage's averaged weights; returns the header.
+
+    A denoiser is exported as its one-step form. InputError where the two differ by more than `PARITY`.
+    """
+    tensors, header = checkpoint.read(run / f"{stage}.safetensors")
+    recipe: Recipe = from_dict(header["recipe"])
+    model = new_model(stage, recipe.model)
+    model.load_state_dict(checkpoint.under("ema", tensors), strict=True)
+    target.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, target / TENSORS, {"format": "fose-weights-1", "stage": stage, "header": json.dumps(header)})
+    window = _OneWindow(model.eval(), stage in ("diffusion", "one_step"))
+    _to_onnx(window, target / ONNX)
+    difference = _largest_difference(window, target / ONNX)
+    if difference > PARITY:
+        raise InputError(f"expected ONNX to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
+    return header
+
+
+def _example(bands: int, height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    return (
+        torch.randn(SPATIAL, height, width, generator=draw),
+        torch.randn(bands, SPECTRAL, height, width, generator=draw),
+        torch.randn(bands, CONDITIONS, generator=draw),
+    )
+
+
+def _to_onnx(window: nn.Module, path: Path) -> None:
+    axes = {
+        "spatial": {1: "H", 2: "W"},
+        "spectral": {0: "C", 2: "H", 3: "W"},
+        "conditions": {0: "C"},
+        "residual": {0: "C", 1: "H", 2: "W"},
+    }
+    with warnings.catch_warnings(), torch.no_grad():
+        # The tracer warns of every shape it reads; the parity check covers other sizes and band counts.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            window,
+            _example(3, 64, 96),
+            str(path),
+            input_names=["spatial", "spectral", "conditions"],
+            output_names=["residual"],
+            dynamic_axes=axes,
+            dynamo=False,
+            opset_version=18,
+        )
+
+
+def _largest_difference(window: nn.Module, path: Path) -> float:
+    engine, worst = OnnxEngine(path), 0.0
+    for bands, height, width in ((1, 64, 64), (4, 96, 64), (8, 64, 128)):
+        inputs = _example(bands, height, width, seed=bands)
+        with torch.no_grad():
+            wanted = window(*inputs).numpy()
+        found = engine(*(image.numpy() for image in inputs))
+        worst = max(worst, float(np.abs(found - wanted).max()))
+    return worst
