@@ -190,7 +190,8 @@ def script(pair, out, method="brovey", *options):
 
 def environment():
     source = pathlib.Path(__file__).parents[2] / "src"
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")])}
+    # No bytecode: under a file size limit Python 3.11 writes it truncated, and the next import fails.
+    return os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def own_line(errors):
