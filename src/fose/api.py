@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from fose import classical, sensors
 from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
-from fose.evaluation.report import Written, write_report
 from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
@@ -25,6 +24,9 @@ from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen
 from fose.sharpener import Sharpener
 
 DEFAULT_METHOD = "mtf-glp-fs"
+
+if TYPE_CHECKING:
+    from fose.evaluation.report import Written
 
 PathLike = str | Path
 
@@ -99,12 +101,14 @@ def report(
     out: PathLike,
     target: PathLike | None = None,
     **options: Any,
-) -> Written:
+) -> "Written":
     """Compare results of this pair with each other, with MS, PAN and the target in one HTML page.
 
     options: `bands`, `nodata`, `sensor`, `register` and `overwrite`, as for `sharpen`. See docs/report.md.
     """
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    from fose.evaluation.report import write_report  # lazily: sharpening does not need it
+
     return write_report(pan, paths, sharps, out, target, _options(options))
 
 

@@ -74,17 +74,14 @@ def match_pan(scene: Scene) -> Matching:
 def band_and_low_pan(scene: Scene) -> tuple[Moments, Vector]:
     """Moments of PAN, the C bands and the C pyramids low_k at PAN scale, and the deviations of all."""
 
+    unique, index = np.unique(scene.gains, return_inverse=True)
+
     def measure(tile: Tile) -> Moments:
-        return Moments.of(tile.samples(tile.pan, tile.ms_up, low_pans(tile, scene.gains)))
+        return Moments.of(tile.samples(tile.pan, tile.ms_up, tile.upsample(tile.degrade(tile.pan, unique))))
 
     moments = Moments.total(scene.map(measure, HALO))
+    moments = moments.channels([*range(1 + scene.bands), *(1 + scene.bands + index)])
     return moments, deviations(moments)
-
-
-def low_pans(tile: Tile, gains: Vector) -> Array:
-    """(C, H, W) PAN degraded by each band's MTF and upsampled; equal gains are computed once."""
-    unique, index = np.unique(gains, return_inverse=True)
-    return tile.upsample(tile.degrade(tile.pan, unique))[index]
 
 
 @dataclass(frozen=True)

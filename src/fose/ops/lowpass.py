@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Array = NDArray[Any]
 
@@ -18,6 +17,8 @@ def box(image: Array, ratio: float) -> Array:
 
     Same shape and dtype. Each line is summed tap by tap: a running sum would carry rounding along the line.
     """
+    from scipy import ndimage  # lazily: half of the time to import fose
+
     side = 2 * math.floor(ratio / 2) + 1
     weights = np.full(side, 1 / side)
     for axis in (0, 1):
@@ -44,6 +45,8 @@ def atrous(image: Array, ratio: float) -> Array:
 
 def _binomial(image: Array, order: int, axis: int) -> Array:
     """Mirror 4 pixels beyond each end of an axis, filter, keep what needs no more: 8 - order pixels longer."""
+    from scipy import ndimage  # lazily: half of the time to import fose
+
     weights = np.array([math.comb(order, k) for k in range(order + 1)]) / 2.0**order
     margins = [(0, 0), (0, 0)]
     margins[axis] = (4, 4)

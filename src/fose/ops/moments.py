@@ -4,7 +4,7 @@ Merging follows Chan, Golub and LeVeque (1983), "Algorithms for computing the sa
 centred on its own mean, so large offsets do not cost precision.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,10 @@ class Moments:
         for part in iterator:
             result = result + part
         return result
+
+    def channels(self, chosen: Sequence[int]) -> "Moments":
+        """The moments of chosen channels, in that order; a channel may be repeated."""
+        return Moments(self.count, self.mean[list(chosen)], self.scatter[np.ix_(chosen, chosen)])
 
     @property
     def covariance(self) -> NDArray[np.float64]:

@@ -33,9 +33,11 @@ def store(
     dtype = np.dtype(dtype)
     if dtype.kind in "iu":
         low, high = _limits(dtype, image.dtype)
-        np.rint(image, out=image)
-        np.clip(image, low, high, out=image)
-    stored = image.astype(dtype)
+        np.clip(image, low, high, out=image)  # the limits are whole numbers, so rounding after it changes nothing
+        stored = np.empty(image.shape, dtype)
+        np.rint(image, out=stored, casting="unsafe")
+    else:
+        stored = image.astype(dtype)
     if nodata is not None and not np.isnan(nodata):
         sentinel = check_nodata(nodata, dtype)
         stored[stored == sentinel] = _neighbour(sentinel, dtype)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from fose.errors import InputError
 from fose.ops.lowpass import atrous
@@ -31,6 +30,8 @@ def interpolate23(image: Array, ratio: int) -> Float64:
     The sample (i, j) lands on (ratio i + ratio/2, ratio j + ratio/2); borders are circular.
     Raises InputError when ratio is not 2, 4, 8...
     """
+    from scipy import ndimage
+
     stages = power_of_two(ratio)
     result = np.asarray(image, dtype=np.float64)
     for stage in range(stages):
@@ -45,6 +46,8 @@ def interpolate23(image: Array, ratio: int) -> Float64:
 
 def filter_replicate(image: Array, kernel: Float64) -> Float64:
     """Filter (..., H, W) with a symmetric kernel of odd side, repeating the edge pixels: same shape."""
+    from scipy import fft
+
     radius = kernel.shape[0] // 2
     margins = [(0, 0)] * (image.ndim - 2) + [(radius, radius)] * 2
     padded = np.pad(np.asarray(image, dtype=np.float64), margins, mode="edge")

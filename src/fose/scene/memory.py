@@ -66,7 +66,9 @@ class Budget:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
         fitting = max(1, available // statistics_bytes(bands, pair, halo))
-        needs = [(tile, tile_bytes(tile, bands, itemsize, pair, halo, reach, working)) for tile in TILES]
+        # Without a halo nothing is computed twice, and smaller tiles stay in cache.
+        tiles = TILES if halo or reach else TILES[1:]
+        needs = [(tile, tile_bytes(tile, bands, itemsize, pair, halo, reach, working)) for tile in tiles]
         smallest = needs[-1][1]
         most = min(wanted, available // smallest.computing)  # or --threads 1000000 would count down for minutes
         for count in range(most, 0, -1):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from fose import metrics
 from fose.errors import InputError
@@ -133,6 +132,8 @@ def _with_target(layers: Layers, pixels: Pixels, valid: Valid) -> Scorer:
 
 
 def _without_target(layers: Layers, pixels: Pixels, valid: Valid) -> Scorer:
+    from scipy import ndimage
+
     ratio, gains = round(layers.scene.ratio), layers.scene.gains
     pan = pixels[PAN][0]
     inner = valid if valid.all() else ndimage.minimum_filter(valid, 2 * FILTER_REACH + 1, mode="nearest")
