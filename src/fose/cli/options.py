@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -136,6 +137,7 @@ def reported(command: F) -> F:
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read the output has seen enough; click ends quietly
                 raise
+            _drop_unwritable_stdout()
             raise click.ClickException(f"{error.strerror or error}") from error
         finally:
             for number in handled:
@@ -147,6 +149,14 @@ def reported(command: F) -> F:
 def _end(number: int, frame: object) -> None:
     click.echo(f"Error: ended by {signal.Signals(number).name}", err=True)
     raise SystemExit(128 + number)
+
+
+def _drop_unwritable_stdout() -> None:
+    """Python flushes stdout once more as it ends; what failed already would fail again, with a status of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def split_paths(paths: tuple[str, ...], least: int, usage: str) -> tuple[str, ...]:
