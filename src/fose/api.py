@@ -143,7 +143,7 @@ def sharpen_array(
     sharpener = _sharpener(method, weights)
     if conventions == "reference":
         _check_reference(ratio, phase, nodata, resampling, register, pan, ms)
-        return _reference(pan, ms, sharpener, known)
+        return ReferenceScene.of(pan, ms, known).sharpen(sharpener)
     if conventions != "scene":
         raise InputError(f"conventions: expected scene or reference, found {conventions!r}")
     if tile is not None and min(tile) < 1:
@@ -219,8 +219,3 @@ def _check_overlap(pair: GridPair) -> None:
     cols = pair.cols.nearest(0, pair.shape[1], pair.ms_shape[1])
     if (rows < 0).all() or (cols < 0).all():
         raise InputError(f"phase: expected MS {pair.ms_shape} to overlap PAN {pair.shape}, found no common area")
-
-
-def _reference(pan: NDArray[Any], ms: NDArray[Any], sharpener: Sharpener, known: sensors.Guess) -> NDArray[np.floating]:
-    wavelengths = known.wavelengths if known.sensor.name != "generic" else None
-    return ReferenceScene(pan, ms, known.gains, known.pan_gain, wavelengths).sharpen(sharpener)

@@ -15,6 +15,7 @@ from fose.classical import low_resolution
 from fose.errors import InputError
 from fose.ops import reference as ops
 from fose.ops.mtf import mtf_kernel
+from fose.sensors import Guess
 from fose.sharpener import Array, Tile, stack
 
 T = TypeVar("T")
@@ -94,6 +95,12 @@ class ReferenceScene:
             wavelengths = _FOUR_BANDS if self.bands == len(_FOUR_BANDS) else [None] * self.bands
         self.wavelengths: tuple[float | None, ...] = tuple(wavelengths)
         self.tile = ReferenceTile(pan, ms, ratio)
+
+    @classmethod
+    def of(cls, pan: Array, ms: Array, guess: Guess) -> "ReferenceScene":
+        """The scene of two arrays with a sensor's gains; generic bands are what the toolboxes take them for."""
+        wavelengths = guess.wavelengths if guess.sensor.name != "generic" else None
+        return cls(pan, ms, guess.gains, guess.pan_gain, wavelengths)
 
     def map(self, function: Callable[[Tile], T], halo: int = 0) -> Iterator[T]:
         """Apply a function to the one tile; no halo is needed."""

@@ -127,7 +127,7 @@ class SceneCase:
 
     def _reference(self, opened: Opened, settings: Settings, stack: ExitStack) -> Opening:
         pan, ms, notes = whole_images(opened)
-        scene = reference_scene(pan, ms, opened.bands)
+        scene = ReferenceScene.of(pan, ms, opened.bands)
         border, peak = settings.border("reference"), settings.peak
         if self.target:
 
@@ -192,7 +192,7 @@ class PanCollectionCase:
         with open_pancollection(self.file) as images:
             sample = images[self.index]
             guess = recognise(images, self.sensor or settings.options.sensor)
-        scene = reference_scene(sample.pan, sample.ms, guess)
+        scene = ReferenceScene.of(sample.pan, sample.ms, guess)
         notes = [f"sensor {guess.sensor.name} ({guess.reason})"]
         notes += _lms_note(sample, int(scene.ratio))
         gt = sample.gt
@@ -216,12 +216,6 @@ def _lms_note(sample: Sample, ratio: int) -> list[str]:
     """Say where the file's interpolated MS is not the toolboxes' interpolation."""
     difference = float(np.abs(toolbox.interpolate23(sample.ms, ratio) - sample.lms).max())
     return [f"lms differs from the 23-tap interpolation of ms by up to {difference:.1f} DN"] if difference > 1 else []
-
-
-def reference_scene(pan: Any, ms: Any, guess: sensors.Guess) -> ReferenceScene:
-    """The toolboxes' scene of two arrays, with the sensor's gains."""
-    wavelengths = guess.wavelengths if guess.sensor.name != "generic" else None
-    return ReferenceScene(pan, ms, guess.gains, guess.pan_gain, wavelengths)
 
 
 def whole_images(opened: Opened) -> tuple[Any, Any, list[str]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fose.classical.reference import ReferenceScene
 from fose.errors import GridError, InputError
-from fose.evaluation.cases import reference_scene, whole_images
+from fose.evaluation.cases import whole_images
 from fose.evaluation.full import FusedSource, ReferenceFullTrial, measure
 from fose.evaluation.scores import PairStrip, Scores, inside, with_reference
 from fose.scene.grid import Grid, GridPair, Shape, check_same_grid, same_grid
@@ -126,7 +127,7 @@ def _toolbox(opened: Opened, fused: Raster) -> tuple[Scores, list[str]]:
     image, valid = fused.read(Window.of(0, 0, *fused.shape))
     if valid is not None and not valid.all():
         raise InputError("reference conventions: expected no missing pixels, found some in fused; use scene ones")
-    scene = reference_scene(pan, ms, opened.bands)
+    scene = ReferenceScene.of(pan, ms, opened.bands)
     evidence = f"sensor {opened.bands.sensor.name} ({opened.bands.reason})"
     return ReferenceFullTrial.of(scene).measure(image), [*opened.notes, evidence, *notes]
 

@@ -57,6 +57,11 @@ class Features:
         """(C, H, W) the classical first guess, normalised."""
         return self.spectral[:, 0]
 
+    @property
+    def without_injection(self) -> "Features":
+        """The same with the MS on the PAN grid as the base, as the paper has it."""
+        return Features(self.spatial, self.spectral[:, [1, 1]], self.conditions)
+
 
 def measure(scene: Scene) -> Statistics:
     """Statistics of a scene, in two streaming passes (the second needs the first one's normalisation)."""

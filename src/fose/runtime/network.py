@@ -45,7 +45,7 @@ class Network:
         """Sharpen one window: (C, H, W), float32."""
         seen = features(tile, fit)
         if not self.base:
-            seen = Features(seen.spatial, seen.spectral[:, [1, 1]], seen.conditions)
+            seen = seen.without_injection
         if fit.detail <= 0:
             return compose(seen.base, np.zeros_like(seen.base), fit)
         return compose(seen.base, self._residual(seen, tile.origin), fit)

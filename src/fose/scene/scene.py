@@ -133,10 +133,11 @@ class JoinedScene:
         else:
             grown = window.grown(int(PAN_KERNEL.radius) + 1 + int(max(abs(s) for s in self.pair.pan_shift)))
             image, valid = read_filled(self._pan_as_is, grown, reach)
-            axes = tuple(AxisMap(-shift, 1) for shift in self.pair.pan_shift)
-            image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)  # type: ignore[arg-type]
+            rows, cols = self.pair.pan_shift
+            axes = AxisMap(-rows, 1), AxisMap(-cols, 1)
+            image = resample(image, grown.origin, (window.rows, window.cols), axes, PAN_KERNEL)
             # Validity moves with the image, by whole pixels.
-            whole = _moved(window, *(-round(shift) for shift in self.pair.pan_shift))
+            whole = _moved(window, -round(rows), -round(cols))
             valid = None if valid is None else valid[(slice(None), *whole.within(grown))]
         return image, None if valid is None else valid[0]
 

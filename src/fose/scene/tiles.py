@@ -57,9 +57,10 @@ class Window:
 
     def within(self, outer: "Window") -> tuple[slice, slice]:
         """Where this window lies in an array that covers `outer`."""
-        return tuple(  # type: ignore[return-value]  # two slices by construction
-            slice(mine.start - theirs.start, mine.stop - theirs.start)
-            for mine, theirs in ((self.rows, outer.rows), (self.cols, outer.cols))
+        row, col = outer.origin
+        return (
+            slice(self.rows.start - row, self.rows.stop - row),
+            slice(self.cols.start - col, self.cols.stop - col),
         )
 
 

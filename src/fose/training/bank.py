@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fose.data import Sample
-from fose.ops.features import Features, features, measure, residual
+from fose.ops.features import features, measure, residual
 from fose.ops.resample import KERNELS
 from fose.scene.grid import array_pair
 from fose.scene.register import register
@@ -67,7 +67,7 @@ def entry(sample: Sample, pool: ThreadPoolExecutor, base: bool) -> Entry | None:
     tile = scene.tile(Window.of(0, 0, height, width), 0)
     seen = features(tile, fit)
     if not base:
-        seen = Features(seen.spatial, seen.spectral[:, [1, 1]], seen.conditions)
+        seen = seen.without_injection
     clean = residual(seen.base, sample.target, fit)
     parts = (np.clip(image, -LARGEST, LARGEST).astype(np.float16) for image in (seen.spatial, seen.spectral, clean))
     spatial, spectral, small = parts
