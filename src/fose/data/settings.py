@@ -18,13 +18,15 @@ class Settings:
     shrink_probability: float = 0.7  # of an image without PAN being made smaller, and so sharper
     shift_probability: float = 0.5  # of PAN lying off the declared grid
     shift: float = 0.5  # at most so many PAN pixels on each axis
-    band_shift_probability: float = 0.3  # of MS bands lying off each other
-    band_shift: float = 0.1  # standard deviation, PAN pixels
+    band_shift_probability: float = 0.4  # of MS bands lying off each other
+    band_shift: float = 0.2  # standard deviation, PAN pixels
     noise_probability: float = 0.5
     noise: float = 0.02  # at most, in standard deviations of a band
     nonlinearity: float = 0.15  # PAN's largest exponent off 1, in one sample of three
     field: float = 0.06  # largest relative change of PAN's band weights across the image
     subsets: bool = True  # some of the bands in any order; else all as stored
+    wide_probability: float = 0.2  # of an image without PAN being given eight bands
+    anonymous_probability: float = 0.2  # of wavelengths being unknown
 
     def __post_init__(self) -> None:
         needed = max(self.least, 4 * max(self.ratios))

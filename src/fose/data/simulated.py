@@ -1,4 +1,4 @@
-"""A made-up sensor: its digital numbers, its PAN as a leaky mix of bands, its optics."""
+"""A made-up sensor: its bands, its digital numbers, its PAN as a leaky mix of bands, its optics."""
 
 import numpy as np
 
@@ -14,19 +14,41 @@ MOVING = KERNELS["lanczos6"]  # moves PAN without blurring it
 LEAST_SIGMA = 0.2  # pixels: such a Gaussian is one pixel wide
 
 
-def radiometry(work: Array, rng: Rng) -> tuple[Array, float]:
-    """The image in another sensor's DN, each band with its own gain and haze; and that sensor's full scale."""
-    bands = (len(work), 1, 1)
+HAZE = 1.0  # at most, of a blue band's mean
+# Bands of wider sensors between and beyond blue, green, red and infrared: centre (nm), shares of those four.
+WIDE = {
+    427.0: (1.15, -0.15, 0.0, 0.0),
+    608.0: (0.0, 0.5, 0.5, 0.0),
+    724.0: (0.0, 0.0, 0.5, 0.5),
+    949.0: (0.0, 0.0, -0.05, 1.05),
+}
+
+
+def widened(work: Array, wavelengths: tuple[float, ...], rng: Rng) -> tuple[Array, tuple[float, ...]]:
+    """Four bands (4, H, W), blue to infrared, and the four that WorldView-2 has besides, bent to be no mixture."""
     peak = max(float(work.max()), 1.0)
-    changed = work * rng.uniform(0.7, 1.3, bands) + peak * rng.uniform(0, 0.15, bands)
+    made = [work]
+    for shares in WIDE.values():
+        varied = np.array(shares) * rng.uniform(0.8, 1.2, 4)
+        mixed = np.maximum(np.tensordot((varied / varied.sum()).astype(np.float32), work, 1), 0)
+        made.append((peak * (mixed / peak) ** np.float32(rng.uniform(0.85, 1.15)))[None])
+    return np.concatenate(made), (*wavelengths, *WIDE)
+
+
+def radiometry(work: Array, wavelengths: tuple[float, ...], rng: Rng) -> tuple[Array, float]:
+    """The image in another sensor's DN, each band with its own gain; haze falls with wavelength; and its full scale."""
+    bands = (len(work), 1, 1)
+    changed = work * rng.uniform(0.7, 1.3, bands)
+    scatter = (480 / np.array(wavelengths)) ** 3 * rng.uniform(0.7, 1.3, len(work))
+    changed += rng.uniform(0, HAZE) * changed.mean(axis=(1, 2), keepdims=True) * scatter[:, None, None]
     full = 2.0 ** int(rng.choice(BITS)) - 1
     return np.asarray(changed * (full * rng.uniform(0.4, 1.0) / changed.max()), np.float32), full
 
 
-def pan_mix(work: Array, wavelengths: tuple[float | None, ...], rng: Rng, settings: Settings) -> Array:
+def pan_mix(work: Array, wavelengths: tuple[float, ...], rng: Rng, settings: Settings) -> Array:
     """(H, W) PAN before its optics: bands in random positive shares that drift slowly across the image."""
     nir = rng.choice(PAN_NIR)
-    strength = [2.0 if nm is None else nir if nm > NIR else 1.0 if nm < BLUE else 2.0 for nm in wavelengths]
+    strength = [nir if nm > NIR else 1.0 if nm < BLUE else 2.0 for nm in wavelengths]
     shares = rng.dirichlet(strength).astype(np.float32)[:, None, None]
     pan = np.sum(shares * (1 + settings.field * _smooth_field(work.shape, rng)) * work, axis=0)
     if settings.nonlinearity and rng.random() < 1 / 3:

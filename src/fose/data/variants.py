@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, spare, turned, with_context
 from fose.data.sample import Array, Sample
 from fose.data.settings import Settings
-from fose.data.simulated import pan_mix, radiometry, through_optics
+from fose.data.simulated import pan_mix, radiometry, through_optics, widened
 from fose.data.sources import Pixels, Source
 from fose.errors import InputError
 from fose.ops.mtf import gaussian_sigma
@@ -35,6 +35,7 @@ class _Fine:
 
     pan: Array  # (H, W)
     bands: Array  # (C, H + 2 margin, W + 2 margin)
+    wavelengths: tuple[float | None, ...]
     margin: int
 
     @property
@@ -53,11 +54,13 @@ def variant(source: Source, rng: Rng, settings: Settings) -> Sample:
     ratio = _ratio(source, rng, settings)
     view = turned(source, rng)
     if view.pan is None:
-        fine = _made_up(view.ms, source.wavelengths, ratio, rng, settings)
+        fine = _made_up(view.ms, known_wavelengths(source), ratio, rng, settings)
     else:
-        fine = _wald(view, view.pan, source.ratio, ratio, rng, settings)
+        fine = _wald(view, view.pan, source, ratio, rng, settings)
     chosen = _subset(len(fine.bands), rng) if settings.subsets else np.arange(len(fine.bands))
-    fine = replace(fine, bands=fine.bands[chosen])
+    anonymous = rng.random() < settings.anonymous_probability
+    wavelengths = tuple(None if anonymous else fine.wavelengths[band] for band in chosen)
+    fine = replace(fine, bands=fine.bands[chosen], wavelengths=wavelengths)
     phase = _phase(ratio, rng)
     gains = _true_gains(len(chosen), rng)
     pan, ms = fine.pan, _low_resolution(fine, ratio, phase, gains, rng, settings)
@@ -71,7 +74,7 @@ def variant(source: Source, rng: Rng, settings: Settings) -> Sample:
         phase=phase,
         gains=_declared(gains, rng),
         pan_gain=GENERIC_PAN_GAIN,
-        wavelengths=tuple(source.wavelengths[band] for band in chosen),
+        wavelengths=fine.wavelengths,
         name=source.name,
     )
 
@@ -92,8 +95,9 @@ def is_flat(sample: Sample, least: float) -> bool:
     return bool((sample.target.std(axis=(1, 2)) < least).any())
 
 
-def _wald(view: View, pan: Pixels, pan_ratio: float, ratio: int, rng: Rng, settings: Settings) -> _Fine:
+def _wald(view: View, pan: Pixels, source: Source, ratio: int, rng: Rng, settings: Settings) -> _Fine:
     """A real pair: PAN brought to the MS grid by its own ratio, somewhat off it."""
+    pan_ratio = source.ratio
     crop = place(view.ms.shape[1:], ratio, settings.size, rng)
     kernel = gaussian(gaussian_sigma(rng.uniform(*PAN_GAIN), pan_ratio))
     rows, cols = (
@@ -101,19 +105,30 @@ def _wald(view: View, pan: Pixels, pan_ratio: float, ratio: int, rng: Rng, setti
         for corner, first, moved in zip(view.phase, crop.first, _pan_shift(rng, settings), strict=True)
     )
     low = read_resampled(pan[None], crop.shape, (rows, cols), kernel)[0]
-    return _Fine(low, with_context(view.ms, crop), crop.margin)
+    return _Fine(low, with_context(view.ms, crop), source.wavelengths, crop.margin)
 
 
-def _made_up(image: Pixels, wavelengths: tuple[float | None, ...], ratio: int, rng: Rng, settings: Settings) -> _Fine:
+def known_wavelengths(source: Source) -> tuple[float, ...]:
+    """The wavelengths of a multi-band image, nm; InputError where one is not known, since PAN is made by them."""
+    known = tuple(nm for nm in source.wavelengths if nm is not None)
+    if len(known) != len(source.wavelengths):
+        raise InputError(f"{source.name}: expected a wavelength for each band, found {source.wavelengths}")
+    return known
+
+
+def _made_up(image: Pixels, wavelengths: tuple[float, ...], ratio: int, rng: Rng, settings: Settings) -> _Fine:
     """A made-up sensor's view of a multi-band image, which is mostly shrunk, up to twice, to sharpen its spectrum."""
     room = spare(image.shape[1:], ratio, settings.least)
     shrink = rng.uniform(1, min(room, 2)) if rng.random() < settings.shrink_probability else 1.0
     crop = place(tuple(floor(size / shrink + 1e-9) for size in image.shape[1:]), ratio, settings.size, rng)
-    bands, full = radiometry(with_context(image, crop) if shrink == 1 else shrunk(image, crop, shrink), rng)
+    bands = with_context(image, crop) if shrink == 1 else shrunk(image, crop, shrink)
+    if len(bands) == 4 and rng.random() < settings.wide_probability:
+        bands, wavelengths = widened(bands, wavelengths, rng)
+    bands, full = radiometry(bands, wavelengths, rng)
     mixed = pan_mix(bands, wavelengths, rng, settings)
     pan = through_optics(mixed, crop, _pan_shift(rng, settings), rng.uniform(*PAN_SIGMA))
     gain, offset = rng.uniform(0.6, 1.4), rng.uniform(0, 0.05) * full
-    return _Fine(gain * pan + offset, bands, crop.margin)
+    return _Fine(gain * pan + offset, bands, wavelengths, crop.margin)
 
 
 def _pan_shift(rng: Rng, settings: Settings) -> Point:
@@ -125,10 +140,11 @@ def _pan_shift(rng: Rng, settings: Settings) -> Point:
 
 
 def _subset(count: int, rng: Rng) -> NDArray[np.intp]:
-    """Some of `count` bands in random order: one in 5 % of the samples, two in 10 %, else three or more."""
+    """Some of `count` bands in random order: one in 4 % of the samples, two in 6 %, three or more in 30 %, else all."""
     draw = rng.random()
     least = min(3, count)
-    size = 1 if draw < 0.05 else min(2, count) if draw < 0.15 else int(rng.integers(least, count + 1))
+    some = int(rng.integers(least, count + 1))
+    size = 1 if draw < 0.04 else min(2, count) if draw < 0.1 else some if draw < 0.4 else count
     return np.asarray(rng.permutation(count)[:size])
 
 

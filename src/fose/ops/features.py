@@ -1,11 +1,16 @@
 """What the network sees of a scene: scene statistics turn every sensor into the same unit-free problem.
 
-`measure` is the network's `fit`: per-band mean and spread, the regression of PAN on the bands, the injection gains.
+`measure` is the network's `fit`: per-band mean and spread, the regression of PAN on the bands, haze, injection gains.
 `features` turns a tile into normalised images. The network predicts a residual x0 to the classical base in units of
 each band's spread times the spread of PAN's detail, so bit depth, gain, offset and contrast drop out by construction,
-and a scene without detail comes out as its base. Ours; see docs/method.md.
+and a scene without detail comes out as its base.
+
+The base is a Laplacian pyramid whose gain is partly constant and partly in proportion to the band over PAN, both above
+haze (the two classical models of injection); how much of each is regressed on the scene itself, one scale further
+down, where the sharp image is known: the MS. Ours; see docs/method.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +25,20 @@ Float64 = NDArray[np.float64]
 HALO = 8
 # Spreads below this share of the mean count as none: rounding, not content.
 FLAT = 1e-6
-CONDITIONS = 6
+CONDITIONS = 10
 SPATIAL = 3
-SPECTRAL = 2
+SPECTRAL = 3
 # Spread of (target - base) / (band spread x detail spread) over the training samples, so that x0 has unit spread.
 RESIDUAL_SPREAD = 0.8
+# Haze is this share of a band's first percentile, by wavelength in nm; after Lolli et al. (2017), GRSL 14(12).
+HAZE_WAVELENGTHS, HAZE_SHARES, HAZE_SHARE_UNKNOWN = (480, 550, 660, 830), (0.95, 0.45, 0.40, 0.05), 0.5
+DARK = 0.01  # the first percentile
+QUANTILES = (np.arange(100) + 0.5) / 100  # what each tile tells of a band's distribution
+LARGEST_MODULATION = 3.0
+LARGEST_GAIN = 3.0  # of PAN's detail in a band, both normalised
+LEAST_BRIGHTNESS = 0.1  # of PAN above haze, in its mean: no division by less
+# Pulls the two injection gains together where the scene hardly tells them apart; share of the detail's energy.
+RIDGE = 0.03
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,11 @@ class Statistics:
     sharpness: float  # log of the spread of PAN's Laplacian over that of its detail
     gain: float  # MTF gain that PAN is degraded with
     wavelengths: tuple[float | None, ...]  # nm
+    haze: Float64  # (C,) normalised, below 0: where the bands' reflected light begins
+    pan_haze: float  # the same of PAN
+    constant_gain: Float64  # (C,) of normalised PAN's detail in the normalised band, everywhere alike
+    modulated_gain: Float64  # (C,) the same, in proportion to the band over PAN
+    likeness: Float64  # (C,) correlation of each band's detail with PAN's, at the MS resolution
 
 
 @dataclass(frozen=True)
@@ -49,8 +68,8 @@ class Features:
     """One window for the network, float32. base is normalised by band; H and W are the tile's."""
 
     spatial: Array  # (3, H, W): PAN, its detail, PAN minus the intensity of the bands
-    spectral: Array  # (C, 2, H, W): classical base, MS on the PAN grid
-    conditions: Array  # (C, 6)
+    spectral: Array  # (C, 3, H, W): classical base, MS on the PAN grid, PAN's detail in proportion to the band
+    conditions: Array  # (C, 10)
 
     @property
     def base(self) -> Array:
@@ -60,21 +79,23 @@ class Features:
     @property
     def without_injection(self) -> "Features":
         """The same with the MS on the PAN grid as the base, as the paper has it."""
-        return Features(self.spatial, self.spectral[:, [1, 1]], self.conditions)
+        return Features(self.spatial, self.spectral[:, [1, 1, 1]], self.conditions)
 
 
 def measure(scene: Scene) -> Statistics:
     """Statistics of a scene, in two streaming passes (the second needs the first one's normalisation)."""
     gain = float(np.mean(scene.gains))
-    low = Moments.total(
-        scene.map(lambda tile: Moments.of(tile.ms_samples(tile.degrade(tile.pan, [gain]), tile.ms)), HALO)
-    )
-    fine = Moments.total(scene.map(lambda tile: _fine_moments(tile, gain), HALO))
+    parts, shapes = zip(*scene.map(lambda tile: _coarse(tile, gain), HALO), strict=True)
+    low = Moments.total(parts)
     scale = np.where(low.std > FLAT * np.abs(low.mean), low.std, 0.0)
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     correlation = low.covariance * np.outer(inverse, inverse)
     weights = np.linalg.pinv(correlation[1:, 1:], rcond=1e-6, hermitian=True) @ correlation[1:, 0]
-    detail, laplacian = fine.std * inverse[0]
+    haze = (_haze(_dark(shapes, [part.count for part in parts]), scene.wavelengths) - low.mean[1:]) * inverse[1:]
+    level = _Level(low.mean, inverse, haze, float(weights @ haze))
+    pieces = list(scene.map(lambda tile: _fine(tile, gain, level), HALO))
+    detail, laplacian = Moments.total(piece[0] for piece in pieces).std * inverse[0]
+    constant, modulated, likeness = _injection(Moments.total(piece[1] for piece in pieces))
     return Statistics(
         mean=low.mean[1:],
         std=scale[1:],
@@ -87,16 +108,106 @@ def measure(scene: Scene) -> Statistics:
         sharpness=float(np.log(max(laplacian, 1e-9) / detail)) if detail > 0 else 0.0,
         gain=gain,
         wavelengths=scene.wavelengths,
+        haze=haze,
+        pan_haze=level.pan_haze,
+        constant_gain=constant,
+        modulated_gain=modulated,
+        likeness=likeness,
     )
 
 
-def _fine_moments(tile: Tile, gain: float) -> Moments:
-    """Moments of PAN's detail and of its Laplacian, on the PAN grid."""
-    pan = tile.pan
-    detail = pan - tile.upsample(tile.degrade(pan, [gain]))[0]
-    laplacian = np.zeros_like(pan)
-    laplacian[1:-1, 1:-1] = 4 * pan[1:-1, 1:-1] - pan[:-2, 1:-1] - pan[2:, 1:-1] - pan[1:-1, :-2] - pan[1:-1, 2:]
-    return Moments.of(tile.samples(detail, laplacian))
+@dataclass(frozen=True)
+class _Level:
+    """How the first pass normalises the second: PAN first, then the bands."""
+
+    mean: Float64  # (1 + C,) DN
+    inverse: Float64  # (1 + C,) of the spread
+    haze: Float64  # (C,) normalised
+    pan_haze: float
+
+
+def _coarse(tile: Tile, gain: float) -> tuple[Moments, Float64]:
+    """Moments of PAN and the bands at the MS resolution, and the bands' quantiles (C, 100)."""
+    samples = tile.ms_samples(tile.degrade(tile.pan, [gain]), tile.ms)
+    bands = samples[1:]
+    shape = np.quantile(bands, QUANTILES, axis=1).T if bands.size else np.zeros((len(bands), 0))
+    return Moments.of(samples), np.asarray(shape, np.float64)
+
+
+def _dark(shapes: Sequence[Float64], counts: Sequence[int]) -> Float64:
+    """(C,) first percentile of the whole scene from the quantiles of its tiles."""
+    pooled = np.concatenate(shapes, axis=1)
+    if not pooled.size:
+        return np.zeros(len(pooled))
+    weight = np.repeat(np.array(counts, float), [shape.shape[1] for shape in shapes])
+    order = np.argsort(pooled, axis=1, kind="stable")
+    below = np.cumsum(weight[order], axis=1) / weight.sum()
+    place = (below < DARK).sum(axis=1)
+    return np.asarray(np.take_along_axis(pooled, order, axis=1)[np.arange(len(pooled)), place])
+
+
+def _haze(dark: Float64, wavelengths: Sequence[float | None]) -> Float64:
+    """(C,) haze in DN from the dark level: all of it in the blue, hardly any in the infrared."""
+    share = [HAZE_SHARE_UNKNOWN if nm is None else np.interp(nm, HAZE_WAVELENGTHS, HAZE_SHARES) for nm in wavelengths]
+    return np.asarray(dark - (1 - np.array(share)) * np.abs(dark))
+
+
+def modulation(bands: Array, pan: Array, haze: Float64, pan_haze: float) -> Array:
+    """(C, h, w) band over PAN, each above its haze and relative to its mean: 1 on average, 0 to 3.
+
+    bands (C, h, w), pan (h, w): normalised. 1 throughout where haze is not below the mean.
+    """
+    if pan_haze > -LEAST_BRIGHTNESS:
+        return np.ones_like(bands)
+    brightness = np.maximum(1 - pan * np.float32(1 / pan_haze), np.float32(LEAST_BRIGHTNESS))
+    np.divide(1, brightness, out=brightness)
+    ratio = np.empty_like(bands)
+    for band, dark, out in zip(bands, haze, ratio, strict=True):
+        if dark > -LEAST_BRIGHTNESS:
+            out[:] = 1
+        else:
+            np.multiply(1 - band * np.float32(1 / dark), brightness, out=out)
+    return np.clip(ratio, 0, LARGEST_MODULATION, out=ratio)
+
+
+def _laplacian(image: Array) -> Array:
+    """(..., H, W) four times a pixel less its four neighbours; 0 on the border."""
+    out = np.zeros_like(image)
+    middle = image[..., 1:-1, 1:-1]
+    beside = image[..., :-2, 1:-1] + image[..., 2:, 1:-1] + image[..., 1:-1, :-2] + image[..., 1:-1, 2:]
+    np.subtract(4 * middle, beside, out=out[..., 1:-1, 1:-1])
+    return out
+
+
+def _fine(tile: Tile, gain: float, level: _Level) -> tuple[Moments, Moments]:
+    """Moments of PAN's detail and Laplacian on the PAN grid; and, normalised at the MS resolution, of the Laplacians
+    of PAN, of PAN modulated by each band, and of each band."""
+    low = tile.degrade(tile.pan, [gain])
+    detail = tile.pan - tile.upsample(low)[0]
+    fine = Moments.of(tile.samples(detail, _laplacian(tile.pan)))
+    mean, inverse = (part.astype(np.float32)[:, None, None] for part in (level.mean, level.inverse))
+    pan, bands = (low[0] - mean[0]) * inverse[0], (tile.ms - mean[1:]) * inverse[1:]
+    pan_detail, detail_of_bands = _laplacian(pan), _laplacian(bands)
+    # An eighth of the Laplacian taken off: the mean of a pixel and its neighbours, free of the detail itself.
+    ratio = modulation(bands - detail_of_bands / 8, pan - pan_detail / 8, level.haze, level.pan_haze)
+    return fine, Moments.of(tile.ms_samples(pan_detail, ratio * pan_detail, detail_of_bands))
+
+
+def _injection(moments: Moments) -> tuple[Float64, Float64, Float64]:
+    """Constant and modulated gains and likeness, each (C,), from moments of `_fine`'s second kind."""
+    covariance, std = moments.covariance, moments.std
+    bands = (len(std) - 1) // 2
+    gains, likeness = np.zeros((2, bands)), np.zeros(bands)
+    energy = covariance[0, 0]
+    if energy <= 0:
+        return gains[0], gains[1], likeness
+    ridge = RIDGE * energy * np.array([[1, -1], [-1, 1]])
+    for k in range(bands):
+        regressors, band = [0, 1 + k], 1 + bands + k
+        gains[:, k] = np.linalg.pinv(covariance[np.ix_(regressors, regressors)] + ridge) @ covariance[regressors, band]
+        if std[band] > 0:
+            likeness[k] = covariance[0, band] / (std[0] * std[band])
+    return gains[0], gains[1], likeness
 
 
 def features(tile: Tile, fit: Statistics) -> Features:
@@ -114,20 +225,39 @@ def features(tile: Tile, fit: Statistics) -> Features:
     detail = (pan - up[-2]) * inverse_detail
     spatial = np.stack([pan, detail, (pan - up[-1]) * inverse_detail])
     spectral = np.empty((len(ms), SPECTRAL, *pan.shape), np.float32)
-    for index, injected in enumerate((fit.correlation * fit.detail).astype(np.float32)):
-        np.multiply(detail, injected, out=spectral[index, 0])
-        spectral[index, 0] += up[index]
-        spectral[index, 1] = up[index]
+    spectral[:, 1] = up[:-2]
+    spectral[:, 2] = modulation(up[:-2], up[-2], fit.haze, fit.pan_haze)
+    for band, constant, modulated in zip(spectral, fit.constant_gain, fit.modulated_gain, strict=True):
+        gain = band[2] * np.float32(modulated * fit.detail)
+        gain += np.float32(constant * fit.detail)
+        np.clip(gain, -LARGEST_GAIN * fit.detail, LARGEST_GAIN * fit.detail, out=gain)
+        band[2] *= detail
+        np.multiply(gain, detail, out=band[0])
+        band[0] += band[1]
     return Features(spatial, spectral, conditions(fit))
 
 
 def conditions(fit: Statistics) -> Array:
-    """(C, 6) per band: correlation with PAN, explained share, PAN sharpness, wavelength (two terms, known or not)."""
+    """(C, 10) per band: correlation with PAN, explained share, PAN sharpness, wavelength (two terms, known or not),
+    both injection gains, likeness of detail, haze."""
     rows = []
-    for correlation, wavelength in zip(fit.correlation, fit.wavelengths, strict=True):
+    for k, wavelength in enumerate(fit.wavelengths):
         known = wavelength is not None
         place = 0.0 if wavelength is None else (min(wavelength, 1200.0) - 650.0) / 200.0
-        rows.append((correlation, fit.explained, fit.sharpness, place, place * place if known else 0.0, float(known)))
+        rows.append(
+            (
+                fit.correlation[k],
+                fit.explained,
+                fit.sharpness,
+                place,
+                place * place if known else 0.0,
+                float(known),
+                np.clip(fit.constant_gain[k], -LARGEST_GAIN, LARGEST_GAIN),
+                np.clip(fit.modulated_gain[k], -LARGEST_GAIN, LARGEST_GAIN),
+                fit.likeness[k],
+                max(fit.haze[k], -5.0) / 5,
+            )
+        )
     return np.array(rows, np.float32)
 
 

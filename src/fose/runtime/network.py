@@ -17,7 +17,7 @@ class Engine(Protocol):
     """Whatever evaluates the network."""
 
     def __call__(self, spatial: Array, spectral: Array, conditions: Array) -> Array:
-        """x0 (C, H, W) from (3, H, W), (C, 2, H, W), (C, 6), all float32; H and W are multiples of 4. Thread-safe."""
+        """x0 (C, H, W) from (3, H, W), (C, 3, H, W), (C, 10), all float32; H and W are multiples of 4. Thread-safe."""
 
 
 @dataclass(frozen=True)

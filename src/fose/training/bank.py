@@ -29,8 +29,8 @@ class Entry:
     """One sample's features and residual, float16 on the PAN grid."""
 
     spatial: Array  # (3, H, W)
-    spectral: Array  # (C, 2, H, W)
-    conditions: Array  # (C, 6)
+    spectral: Array  # (C, 3, H, W)
+    conditions: Array  # (C, 10)
     residual: Array  # (C, H, W)
 
 
