@@ -16,7 +16,7 @@ MODULES = {
 
 # Each package or module of fose may import those before it in its row's layers, and its own kind.
 LAYERS = (
-    {"_version", "errors", "types"},
+    {"_version", "errors", "machine"},
     {"sensor_table"},
     {"sensors", "sharpener"},
     {"ops", "diffusion"},

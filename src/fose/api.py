@@ -14,13 +14,13 @@ from fose import classical, sensors
 from fose import weights as models
 from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
+from fose.machine import cores
 from fose.ops.resample import kernel
 from fose.runtime.network import Network
-from fose.runtime.onnx import OnnxEngine
+from fose.runtime.openvino import OpenVinoEngine
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
-from fose.scene.memory import cores
 from fose.scene.register import register as register_scene
 from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
@@ -98,7 +98,7 @@ def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None) -> Shar
 
 def _network(folder: Path) -> Network:
     """The network in a folder, run by ONNX Runtime."""
-    engine = OnnxEngine(folder / models.ONNX)
+    engine = OpenVinoEngine(folder / models.ONNX)
     return Network(folder.name, engine, engine.base)
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 import fose
-from fose import api, weights
-from fose.runtime.onnx import OnnxEngine
+from fose import api, metrics, weights
+from fose.runtime.openvino import OpenVinoEngine
 
 CLASSICS = ("gsa", "mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "bdsd-pc")
 
@@ -25,7 +25,7 @@ def landscape(bands, ratio, side=(30, 26), seed=0):
 
 
 def ergas(truth, sharp, ratio):
-    return fose.metrics.ergas(truth, sharp, ratio)
+    return metrics.ergas(truth, sharp, ratio)
 
 
 def test_it_is_the_default():
@@ -34,7 +34,7 @@ def test_it_is_the_default():
 
 
 def test_it_says_where_it_comes_from():
-    header = OnnxEngine(weights.folder("fose") / weights.ONNX).header
+    header = OpenVinoEngine(weights.folder("fose") / weights.ONNX).header
     assert header["recipe"]["name"]
     assert header["commit"] != "unknown"
     card = (weights.folder("fose") / weights.CARD).read_text()
@@ -116,10 +116,11 @@ def test_a_pixel_does_not_depend_on_its_tile():
 
 
 def test_order_of_bands_does_not_matter():
+    """Up to the rounding of means over bands in low precision."""
     pan, ms, _ = landscape(5, 4)
     order = [3, 0, 4, 2, 1]
     np.testing.assert_allclose(
-        api.sharpen_array(pan, ms[order]), api.sharpen_array(pan, ms)[order], atol=1e-4 * float(np.ptp(ms))
+        api.sharpen_array(pan, ms[order]), api.sharpen_array(pan, ms)[order], atol=1e-3 * float(np.ptp(ms))
     )
 
 

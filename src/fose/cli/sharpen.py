@@ -36,7 +36,7 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
 @click.option(
     "--memory",
     type=Memory(),
-    default="512MB",
+    default="1GB",
     show_default=True,
     help="Working memory, beyond about 256 MB for libraries and statistics.",
 )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fose.errors import InputError
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
-from fose.runtime.onnx import HEADER, OnnxEngine
+from fose.runtime.openvino import HEADER, OpenVinoEngine
 from fose.training import checkpoint
 from fose.training.recipe import Recipe, from_dict
 from fose.training.stages import at_end, new_model
@@ -52,7 +52,7 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     _label(target / ONNX, header)
     difference = _largest_difference(window, target / ONNX)
     if difference > PARITY:
-        raise InputError(f"expected ONNX to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
+        raise InputError(f"expected OpenVINO to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
     return header
 
 
@@ -95,7 +95,7 @@ def _label(path: Path, header: dict[str, Any]) -> None:
 
 
 def _largest_difference(window: nn.Module, path: Path) -> float:
-    engine, worst = OnnxEngine(path), 0.0
+    engine, worst = OpenVinoEngine(path, "float32"), 0.0
     for bands, height, width in ((1, 64, 64), (4, 96, 64), (8, 64, 128)):
         inputs = _example(bands, height, width, seed=bands)
         with torch.no_grad():
