@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fose import classical, sensors
+from fose import weights as models
 from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
 from fose.ops.resample import kernel
+from fose.runtime.network import Network
+from fose.runtime.onnx import OnnxEngine
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
@@ -23,7 +26,7 @@ from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
 from fose.sharpener import Sharpener
 
-DEFAULT_METHOD = "mtf-glp-fs"
+DEFAULT_METHOD = "fose"
 
 if TYPE_CHECKING:
     from fose.evaluation.report import Written
@@ -33,7 +36,9 @@ PathLike = str | Path
 
 def methods() -> dict[str, str]:
     """Every method's name and one line about it."""
-    return {name: classical.describe(name) for name in classical.names()} | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
+    networks = {name: models.describe(name) for name in models.names()}
+    classics = {name: classical.describe(name) for name in classical.names()}
+    return networks | classics | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
 
 
 def sharpener_names() -> tuple[str, ...]:
@@ -42,7 +47,10 @@ def sharpener_names() -> tuple[str, ...]:
 
 
 def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
-    """The sharpener of that name; InputError lists the known ones, or says that it takes no weights."""
+    """The sharpener of that name, or of the model in a folder that `fose train` wrote.
+
+    InputError lists the known ones, or says that it takes no weights.
+    """
     return _sharpener(name, weights)
 
 
@@ -77,7 +85,21 @@ def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None) -> Shar
     """A method by name, or the caller's own."""
     if not isinstance(chosen, str):
         return chosen
+    if models.known(chosen):
+        if weights is not None:
+            raise InputError(f"method {chosen}: expected no weights; found {list(weights)}")
+        return _network(models.folder(chosen))
+    if chosen not in classical.names():
+        raise InputError(
+            f"expected one of the methods {', '.join(methods())}, or a folder with a model; found {chosen!r}"
+        )
     return classical.get(chosen) if weights is None else classical.get(chosen, weights=weights)
+
+
+def _network(folder: Path) -> Network:
+    """The network in a folder, run by ONNX Runtime."""
+    engine = OnnxEngine(folder / models.ONNX)
+    return Network(folder.name, engine, engine.base)
 
 
 def _options(given: dict[str, Any]) -> Options:

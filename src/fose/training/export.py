@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fose.errors import InputError
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
-from fose.runtime.onnx import OnnxEngine
+from fose.runtime.onnx import HEADER, OnnxEngine
 from fose.training import checkpoint
 from fose.training.recipe import Recipe, from_dict
 from fose.training.stages import at_end, new_model
@@ -48,6 +49,7 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     save_file(weights, target / TENSORS, {"format": "fose-weights-1", "stage": stage, "header": json.dumps(header)})
     window = _OneWindow(model.eval(), stage in ("diffusion", "one_step"))
     _to_onnx(window, target / ONNX)
+    _label(target / ONNX, header)
     difference = _largest_difference(window, target / ONNX)
     if difference > PARITY:
         raise InputError(f"expected ONNX to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
@@ -83,6 +85,13 @@ def _to_onnx(window: nn.Module, path: Path) -> None:
             dynamo=False,
             opset_version=18,
         )
+
+
+def _label(path: Path, header: dict[str, Any]) -> None:
+    """Say in the file what it is, as the safetensors file does."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {HEADER: json.dumps(header)})
+    onnx.save(model, path)
 
 
 def _largest_difference(window: nn.Module, path: Path) -> float:
