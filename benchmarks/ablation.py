@@ -27,6 +27,7 @@ from fose.evaluation.cases import Settings
 from fose.evaluation.reduced import ReferenceReducedTrial
 from fose.evaluation.run import evaluate
 from fose.evaluation.scores import METRICS
+from fose.nn.model import at_end, is_denoiser, new_model
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 from fose.runtime.network import Network
 from fose.scene.sharpen import Options
@@ -34,7 +35,7 @@ from fose.sharpener import Array
 from fose.training import checkpoint
 from fose.training.bank import Batch
 from fose.training.recipe import from_dict
-from fose.training.stages import at_end, new_model, sample_mean
+from fose.training.stages import sample_mean
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 Predict = Callable[[Inputs], Tensor]
@@ -125,8 +126,7 @@ def rows_of(run: Path, frozen: Path | None, variants: Sequence[str]) -> list[Row
         label, _, place = variant.partition("=")
         folder, _, stage = place.rpartition(":")
         model, base = finished(Path(folder), stage)
-        timed = stage in ("diffusion", "one_step")
-        rows.append(Row(label, (lambda i, m=model: at_end(m, i)) if timed else model, (model,), base))
+        rows.append(Row(label, (lambda i, m=model: at_end(m, i)) if is_denoiser(stage) else model, (model,), base))
     return rows
 
 

@@ -79,7 +79,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
 
 
 def test_loading_is_strict(smoke, tmp_path):
-    from fose.training.stages import new_model
+    from fose.nn.model import new_model
 
     wider = load(RECIPES / "any.toml").model
     with pytest.raises(RuntimeError, match="size mismatch"):

@@ -40,6 +40,9 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
     show_default=True,
     help="Working memory, beyond about 256 MB for libraries and statistics.",
 )
+@click.option(
+    "--device", default="auto", show_default=True, help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1."
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a report of the run as JSON.")
