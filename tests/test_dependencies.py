@@ -35,7 +35,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "torch": {"nn", "training", "data", "runtime"},
     "h5py": {"data"},
-    "matplotlib": {"evaluation"},
+    "matplotlib": {"training"},
     "jinja2": {"evaluation"},
 }
 
