@@ -2,8 +2,8 @@
 
     python benchmarks/throughput.py [--size 8192] [--repeats 3] [--methods fose,brovey,gsa,mtf-glp-fs] [--folder DIR]
 
-Orfeo ToolBox's rcs (otbcli_BundleToPerfectSensor, Debian's otb-bin) and orthority's Gram-Schmidt (`oty`, see --oty) take
-part where they are installed.
+Orfeo ToolBox's rcs (otbcli_BundleToPerfectSensor, Debian's otb-bin) and orthority's Gram-Schmidt (`oty`, see --oty)
+take part where they are installed.
 
 Makes a uint16 PAN of size x size and MS of a quarter of it with 4 and 8 bands, runs every command once per round, and
 prints medians and the ratio to GDAL in the same round. Uncompressed output, two threads, as GDAL's command below.

@@ -199,3 +199,13 @@ def test_exported_model_sharpens_a_scene(smoke, tmp_path, stage):
         assert np.isfinite(whole).all()
     flat = api.sharpen_array(np.full((64, 64), 9.0), np.full((3, 16, 16), 7.0), method=network, ratio=4.0)
     assert np.abs(flat - 7).max() < 1e-3
+
+
+def test_a_finished_run_is_a_method(smoke):
+    from fose import api
+
+    rng = np.random.default_rng(6)
+    pan, ms = rng.uniform(100, 900, (64, 64)), rng.uniform(100, 900, (3, 16, 16))
+    sharp = api.sharpen_array(pan, ms, method=str(smoke / "model"))
+    assert np.isfinite(sharp).all()
+    assert api.method(str(smoke / "model")).name == "model"

@@ -18,11 +18,14 @@ from fose.errors import InputError
 from fose.nn.model import new_model
 from fose.training import checkpoint, world
 from fose.training.bank import Bank
+from fose.training.export import export
 from fose.training.loop import Progress, train
 from fose.training.recipe import Recipe, as_dict, load
 from fose.training.stages import NAMES, build
 from fose.training.world import World
 
+# Folder of a run in which its last stage lies ready for `fose sharpen --method`.
+MODEL = "model"
 # What each stage starts from.
 NEEDS = {"diffusion": (), "one_step": ("diffusion",), "end_to_end": (), "fusion": ("one_step", "end_to_end")}
 
@@ -91,7 +94,8 @@ def train_all(plan: Plan, output: Path, device: str, threads: int | None, progre
     """Run the plan's stages in order; each resumes from its checkpoint in `output`.
 
     device: cpu, cuda or cuda:N. threads: of the CPU (None: all cores). Where torchrun started several processes, each
-    takes its share of every batch, and the first one alone writes and reports progress. InputError where there is no
+    takes its share of every batch, and the first one alone writes and reports progress. The last stage is exported to
+    output/model, which `fose sharpen --method` takes. InputError where there is no
     such device.
     """
     if threads:
@@ -114,6 +118,8 @@ def _train_all(plan: Plan, output: Path, here: World, progress: Progress) -> Non
         parts = {needed: finished(output, needed, recipe) for needed in NEEDS[name]}
         torch.manual_seed(getattr(recipe, name).seed)
         train(build(name, recipe, parts), train_bank, valid_bank, output, header, here, progress)
+    if here.first:
+        export(output, plan.stages[-1], output / MODEL)
 
 
 def finished(folder: Path, name: str, recipe: Recipe) -> nn.Module:
