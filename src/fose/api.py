@@ -15,6 +15,7 @@ from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
 from fose.ops.resample import kernel
 from fose.scene import gdal_brovey
+from fose.scene import resume as resumable
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
 from fose.scene.memory import cores
@@ -54,12 +55,16 @@ def sharpen(
     *,
     weights: Sequence[float] | None = None,
     progress: Progress | None = None,
+    resume: bool = False,
+    shard: tuple[int, int] | None = None,
     **options: Any,
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
 
     pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
     weights: for the methods that take them, one per band. options: the fields of `fose.scene.sharpen.Options`.
+    resume: keep what is finished beside `out`, and continue from what an earlier run kept. shard: (i, n) makes the i-th
+    of n shares only, for `merge` to join; see docs/resume.md.
     progress is called with the PAN pixels just written and in all. Returns a `Report`. Raises a subclass of
     `fose.FoseError` and leaves no file when it cannot finish.
     """
@@ -68,9 +73,21 @@ def sharpen(
         raise InputError("expected at least one MS file, found none")
     chosen = _options(options)
     if method == gdal_brovey.NAME:
+        if resume or shard:
+            raise InputError(f"method {method}: expected no resume or shard, which it cannot do; choose another method")
         return gdal_brovey.sharpen_files(pan, paths, out, weights, chosen, progress)
     sharpener = _sharpener(method, weights)
+    if resume or shard:
+        return resumable.sharpen_files(pan, paths, out, sharpener, chosen, shard, progress)
     return sharpen_files(pan, paths, out, sharpener, chosen, progress)
+
+
+def merge(out: PathLike, *, overwrite: bool = False, threads: int | None = None) -> Report:
+    """Join what the shards of `sharpen` made into `out`, byte for byte what one run writes; see docs/resume.md.
+
+    Needs no input. Raises InputError that names the shards that are missing.
+    """
+    return resumable.merge(out, overwrite, threads)
 
 
 def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None) -> Sharpener:
