@@ -11,9 +11,10 @@ from fose.scene.writer import BLOCK
 
 # Python, NumPy, rasterio, GDAL's drivers, and what their allocators keep (measured: docs/benchmarks.md).
 FIXED_OVERHEAD = 256 * 2**20  # bytes
-# Tile shapes in output pixels, preferred first; every edge is a whole number of output blocks.
+# Tile shapes in output pixels, preferred first. All are one row of blocks high and whole blocks wide, so that
+# blocks reach the file in one order and its bytes depend neither on memory nor on threads.
 TILES: tuple[Shape, ...] = (
-    (2 * BLOCK, 2 * BLOCK),
+    (BLOCK, 4 * BLOCK),
     (BLOCK, 2 * BLOCK),
     (BLOCK, BLOCK),
 )
