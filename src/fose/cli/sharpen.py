@@ -40,9 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--memory",
     type=Memory(),
-    default="1GB",
-    show_default=True,
-    help="Working memory, beyond about 256 MB for libraries and statistics.",
+    help="Working memory, beyond about 256 MB for libraries and statistics.  [default: 1GB, more for many bands]",
 )
 @click.option(
     "--device", default="auto", show_default=True, help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1."

@@ -12,8 +12,8 @@ import numpy as np
 
 from fose._version import __version__
 from fose.errors import InputError
+from fose.machine import cores
 from fose.scene.journal import STRIP, Job, Journal, StripWriter, count_strips, folder_of, share
-from fose.scene.memory import cores
 from fose.scene.sharpen import (
     Clock,
     Opened,

@@ -46,7 +46,7 @@ class Options:
     creation: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
     nodata: float | None = None
-    memory: int = 1024 * 2**20  # bytes
+    memory: int | None = None  # bytes; None: a gigabyte, or what the scene needs
     threads: int | None = None
     register: str = "auto"
     reference: str = "pan"
