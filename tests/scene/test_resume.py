@@ -313,7 +313,7 @@ def test_ranges_are_short():
     ("options", "said"),
     [
         ({"resampling": "cubic"}, 'resampling was "lanczos", is "cubic"; run that one again, or delete the folder'),
-        ({"bands": (2, 1)}, r"bands was null, is \[2, 1\]; output was 3 x 1300 x 700 <u2 in strips of 512, is 2 x "),
+        ({"bands": (2, 1)}, r"bands was none, is \[2, 1\]; output was 3 x 1300 x 700 <u2 in strips of 512, is 2 x "),
         ({"creation": {"COMPRESS": "LZW"}}, "creation was {}, is"),
         ({"dtype": "uint8", "nodata": 0, "driver": "COG"}, "and 1 more; run"),
     ],

@@ -117,7 +117,7 @@ class Journal:
 
     def check(self, job: Job) -> None:
         """OutputError that says what differs, unless the journal belongs to this job."""
-        names = dict.fromkeys(chain(self.job, job))
+        names = dict.fromkeys(chain(job, self.job))
         differ = [name for name in names if self.job.get(name) != job.get(name)]
         if differ:
             said = [f"{name} was {self.job.get(name, 'none')}, is {job.get(name, 'none')}" for name in differ[:3]]

@@ -144,14 +144,16 @@ def describe(opened: Opened, sharpener: Sharpener, options: Options) -> Job:
 
 
 def _plain_fields(chosen: Any) -> dict[str, str]:
-    """The fields of a dataclass that JSON can say, so that a list and a tuple are the same; another's are none.
+    """The fields of a dataclass that are given and that JSON can say, a list and a tuple alike.
 
     Other objects, such as the engine of a network, say nothing that a second process would repeat.
     """
     told = {}
     for field in fields(chosen) if is_dataclass(chosen) else ():
+        value = getattr(chosen, field.name)
         with contextlib.suppress(TypeError):
-            told[field.name] = json.dumps(getattr(chosen, field.name))
+            if value is not None:
+                told[field.name] = json.dumps(value)
     return told
 
 
