@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch (extra train)")
+pytest.importorskip("onnx", reason="export needs onnx (extra train)")
 
 from fose.data import draw  # noqa: E402
 from fose.data.made_up import made_up_sources  # noqa: E402

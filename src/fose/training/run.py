@@ -95,8 +95,7 @@ def train_all(plan: Plan, output: Path, device: str, threads: int | None, progre
 
     device: cpu, cuda or cuda:N. threads: of the CPU (None: all cores). Where torchrun started several processes, each
     takes its share of every batch, and the first one alone writes and reports progress. The last stage is exported to
-    output/model, which `fose sharpen --method` takes. InputError where there is no
-    such device.
+    output/model, which `fose sharpen --method` takes. InputError where there is no such device.
     """
     if threads:
         torch.set_num_threads(threads)
