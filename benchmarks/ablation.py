@@ -44,12 +44,13 @@ TIMED = (4, 256, 256)  # bands, rows, columns of a timed window
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. steps: evaluations of the model that one result takes."""
+    """One line of the table. slow: measured at reduced resolution only."""
 
     label: str
     predict: Predict
     models: tuple[nn.Module, ...]
     base: bool = True
+    slow: bool = False
 
     def __call__(self, spatial: Array, spectral: Array, conditions: Array) -> Array:
         """The engine that `fose.runtime.network.Network` asks for."""
@@ -111,7 +112,7 @@ def rows_of(run: Path, frozen: Path | None, variants: Sequence[str]) -> list[Row
     student, _ = finished(run, "one_step")
     plain, _ = finished(run, "end_to_end")
     joint, _ = finished(run, "fusion")
-    rows = [Row(f"diffusion, {steps} steps", sampler(teacher, steps), (teacher,)) for steps in (50, 10)]
+    rows = [Row(f"diffusion, {steps} steps", sampler(teacher, steps), (teacher,), slow=True) for steps in (50, 10)]
     rows += [
         Row("diffusion, once at T, not distilled", lambda i: at_end(teacher, i), (teacher,)),
         Row("one step, distilled", lambda i: at_end(student, i), (student,)),
@@ -146,14 +147,17 @@ def measure(shared: Path, rows: Sequence[Row]) -> Scores:
     """All scores of the rows and of the classical methods."""
     networks = {row.label: Network(row.label, row, row.base) for row in rows}
     classics = {name: api.method(name) for name in api.methods() if name not in ("fose", "gdal-brovey")}
-    options = Settings(options=Options(register="auto"))
-    done = evaluate(cases(shared, None), classics | networks, options, lambda line: print(line, file=sys.stderr))
-    for failure in done.failures:
-        raise SystemExit(str(failure))
-    scores: Scores = {}
-    for (scene, protocol, name, metric), value in values(done).items():
-        if metric in COLUMNS[protocol]:
-            scores.setdefault(f"{protocol} {metric}", {}).setdefault(scene, {})[name] = value
+    quick = {row.label: networks[row.label] for row in rows if not row.slow}
+    scenes, scores = cases(shared, None), Scores()
+    for protocol, chosen in (("reduced", networks), ("full", quick)):
+        suited = scenes if protocol == "reduced" else [scene for scene in scenes if scene.target is None]
+        settings = Settings(protocols=(protocol,), options=Options(register="auto"))
+        done = evaluate(suited, classics | chosen, settings, lambda line: print(line, file=sys.stderr))
+        for failure in done.failures:
+            raise SystemExit(str(failure))
+        for (scene, _, name, metric), value in values(done).items():
+            if metric in COLUMNS[protocol]:
+                scores.setdefault(f"{protocol} {metric}", {}).setdefault(scene, {})[name] = value
     return scores
 
 
@@ -185,20 +189,20 @@ def main_table(rows: Sequence[Row], scores: Scores) -> str:
     head = ["", *(c.split()[1] for c in columns), "parameters", "multiply–adds / pixel", "s / MP", "× faster than 50"]
     table = [
         head,
-        ["best classical mean", *(f"{_shown(c, means[c][leader[c]])} ({leader[c]})" for c in columns), "", "", "", ""],
+        ["best classical mean", *(f"{_shown(means[c][leader[c]])} ({leader[c]})" for c in columns), "", "", "", ""],
     ]
     ideal = []
     for column in columns:
         metric = column.split()[1]
         choose = max if METRICS[metric].higher else min
-        ideal.append(_shown(column, fmean(choose(s[n] for n in classics) for s in scores[column].values())))
+        ideal.append(_shown(fmean(choose(s[n] for n in classics) for s in scores[column].values())))
     table.append(["best classical of each scene", *ideal, "", "", "", ""])
     seconds = timings(rows)
     for row, spent in zip(rows, seconds, strict=True):
         table.append(
             [
                 row.label,
-                *(_shown(column, means[column][row.label]) for column in columns),
+                *(_shown(means[column].get(row.label)) for column in columns),
                 f"{row.parameters / 1e3:.0f} k",
                 f"{row.multiply_adds() / 1e3:.1f} k",
                 f"{spent:.2f}",
@@ -214,8 +218,8 @@ def scene_table(rows: Sequence[Row], scores: Scores) -> str:
     ours = {row.label for row in rows}
     table = [["", *scenes]]
 
-    def cell(scene: str, pick: Callable[[str, dict[str, float]], float]) -> str:
-        return " / ".join(_shown(c, pick(c, scores[c][scene])) for c in scores if scene in scores[c] and _main(c))
+    def cell(scene: str, pick: Callable[[str, dict[str, float]], float | None]) -> str:
+        return " / ".join(_shown(pick(c, scores[c][scene])) for c in scores if scene in scores[c] and _main(c))
 
     def best_classic(column: str, of: dict[str, float]) -> float:
         choose = max if METRICS[column.split()[1]].higher else min
@@ -223,7 +227,7 @@ def scene_table(rows: Sequence[Row], scores: Scores) -> str:
 
     table.append(["best classical", *(cell(scene, best_classic) for scene in scenes)])
     for row in rows:
-        table.append([row.label, *(cell(scene, lambda _, of, row=row: of[row.label]) for scene in scenes)])
+        table.append([row.label, *(cell(scene, lambda _, of, label=row.label: of.get(label)) for scene in scenes)])
     return pipe(table)
 
 
@@ -231,8 +235,8 @@ def _main(column: str) -> bool:
     return column.split()[1] in ("SAM", "ERGAS", "Q2n", "HQNR")
 
 
-def _shown(column: str, value: float) -> str:
-    return f"{value:.3f}"
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def main() -> None:

@@ -60,6 +60,23 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
+def average(first: Path, last: Path, share: float, target: Path) -> None:
+    """Write the checkpoint of (1 - share) of the first's averaged weights and share of the last's.
+
+    Wortsman et al. (2022), "Robust fine-tuning of zero-shot models": weights between the start and the end of a
+    fine-tuning keep what it learned and forget less of what it knew.
+    """
+    start, _ = read(first)
+    end, header = read(last)
+    ours, theirs = under("ema", start), under("ema", end)
+    mixed = {name: torch.lerp(ours[name], tensor, share) for name, tensor in theirs.items()}
+    save(
+        target,
+        prefixed("ema", mixed),
+        header | {"averaged": f"{1 - share:g} of {first.stem}, {share:g} of {last.stem}"},
+    )
+
+
 def load_model(path: Path, model: nn.Module) -> nn.Module:
     """The averaged (EMA) weights of a finished stage, strictly."""
     tensors, _ = read(path)
