@@ -275,17 +275,23 @@ def sharpened(
         return scene.tile(window, sharpener.halo, sharpener.reach)
 
     def compute(reading: Future[SceneTile]) -> Stored:
-        tile = reading.result()
-        valid = tile.valid_core()
-        if valid is not None and not valid.any():
-            blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
-            return tile.core_window, store(blank, dtype, missing.nodata, ~valid), np.asarray(valid.any(axis=0))
-        image = tile.core(sharpener.apply(tile, fit))
-        stored = store(image, dtype, missing.nodata, None if valid is None else ~valid)
-        return tile.core_window, stored, None if valid is None else np.asarray(valid.all(axis=0))
+        return sharpen_tile(reading.result(), sharpener, fit, missing.nodata, dtype)
 
     reads = (readers.submit(read, window) for window in plan(scene.pair.shape, budget.tile))
     return ordered_map(compute, reads, scene.pool, budget.ahead)
+
+
+def sharpen_tile(
+    tile: SceneTile, sharpener: Sharpener, fit: Any, nodata: float | None, dtype: np.dtype[Any]
+) -> Stored:
+    """A tile's own window, its stored pixels (C, H, W), and which are valid in all bands (H, W), None: all."""
+    valid = tile.valid_core()
+    if valid is not None and not valid.any():
+        blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
+        return tile.core_window, store(blank, dtype, nodata, ~valid), np.asarray(valid.any(axis=0))
+    image = tile.core(sharpener.apply(tile, fit))
+    stored = store(image, dtype, nodata, None if valid is None else ~valid)
+    return tile.core_window, stored, None if valid is None else np.asarray(valid.all(axis=0))
 
 
 def sharpen_to_array(
