@@ -281,9 +281,7 @@ def sharpened(
     return ordered_map(compute, reads, scene.pool, budget.ahead)
 
 
-def sharpen_tile(
-    tile: SceneTile, sharpener: Sharpener, fit: Any, nodata: float | None, dtype: np.dtype[Any]
-) -> Stored:
+def sharpen_tile(tile: SceneTile, sharpener: Sharpener, fit: Any, nodata: float | None, dtype: np.dtype[Any]) -> Stored:
     """A tile's own window, its stored pixels (C, H, W), and which are valid in all bands (H, W), None: all."""
     valid = tile.valid_core()
     if valid is not None and not valid.any():
