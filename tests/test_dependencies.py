@@ -16,13 +16,15 @@ MODULES = {
 
 # Each package or module of fose may import those before it in its row's layers, and its own kind.
 LAYERS = (
-    {"_version", "errors", "types"},
+    {"_version", "errors", "machine"},
     {"sensor_table"},
     {"sensors", "sharpener"},
     {"ops", "diffusion"},
-    {"classical", "metrics", "scene", "nn", "runtime", "data", "weights"},
+    {"nn"},
+    {"classical", "metrics", "scene", "runtime", "data", "weights"},
     {"evaluation", "training"},
     {"api"},
+    {"xr"},
     {"cli"},
     {"__main__"},
 )
@@ -33,10 +35,14 @@ ONLY_IN = {
     "affine": {"scene", "data"},
     "click": {"cli"},
     "rich": {"cli"},
-    "torch": {"nn", "training", "data", "runtime"},
+    "torch": {"nn", "training", "data", "runtime", "api"},
     "h5py": {"data"},
     "matplotlib": {"evaluation"},
     "jinja2": {"evaluation"},
+    "dask": {"xr"},
+    "distributed": {"xr"},
+    "xarray": {"xr"},
+    "rioxarray": {"xr"},
 }
 
 
@@ -132,7 +138,7 @@ def loaded_by(code):
         ("import fose.cli\ntry: fose.cli.main(['--help'])\nexcept SystemExit: pass", {"numpy", "rasterio", "scipy"}),
         (
             "import fose.api",
-            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py"},
+            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py", "dask", "xarray"},
         ),  # click comes with rasterio
         ("import fose.cli.sharpen", {"numpy", "rasterio", "scipy", "rich", "torch"}),
     ],

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +13,22 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fose import classical, sensors
+from fose import weights as models
 from fose.classical.reference import ReferenceScene
 from fose.errors import InputError
+from fose.machine import cores
 from fose.ops.resample import kernel
+from fose.runtime.network import Network
+from fose.runtime.openvino import OpenVinoEngine
 from fose.scene import gdal_brovey
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
-from fose.scene.memory import cores
 from fose.scene.register import register as register_scene
 from fose.scene.scene import ArraySource, JoinedScene
 from fose.scene.sharpen import Options, Progress, Report, sharpen_files, sharpen_to_array
 from fose.sharpener import Sharpener
 
-DEFAULT_METHOD = "mtf-glp-fs"
+DEFAULT_METHOD = "fose"
 
 if TYPE_CHECKING:
     from fose.evaluation.report import Written
@@ -33,7 +38,9 @@ PathLike = str | Path
 
 def methods() -> dict[str, str]:
     """Every method's name and one line about it."""
-    return {name: classical.describe(name) for name in classical.names()} | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
+    networks = {name: models.describe(name) for name in models.names()}
+    classics = {name: classical.describe(name) for name in classical.names()}
+    return networks | classics | {gdal_brovey.NAME: gdal_brovey.DESCRIPTION}
 
 
 def sharpener_names() -> tuple[str, ...]:
@@ -41,9 +48,12 @@ def sharpener_names() -> tuple[str, ...]:
     return tuple(name for name in methods() if name != gdal_brovey.NAME)
 
 
-def method(name: str, weights: Sequence[float] | None = None) -> Sharpener:
-    """The sharpener of that name; InputError lists the known ones, or says that it takes no weights."""
-    return _sharpener(name, weights)
+def method(name: str, weights: Sequence[float] | None = None, device: str = "auto") -> Sharpener:
+    """The sharpener of that name, or of the model in a folder that `fose train` wrote.
+
+    InputError lists the known ones, or says that it takes no weights.
+    """
+    return _sharpener(name, weights, device)
 
 
 def sharpen(
@@ -53,13 +63,15 @@ def sharpen(
     method: str | Sharpener = DEFAULT_METHOD,
     *,
     weights: Sequence[float] | None = None,
+    device: str = "auto",
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
 
     pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
-    weights: for the methods that take them, one per band. options: the fields of `fose.scene.sharpen.Options`.
+    weights: for the methods that take them, one per band. device: where networks run, "auto" (a GPU that PyTorch
+    sees, else the CPU), "cpu", "cuda" (all GPUs) or "cuda:1". options: the fields of `fose.scene.sharpen.Options`.
     progress is called with the PAN pixels just written and in all. Returns a `Report`. Raises a subclass of
     `fose.FoseError` and leaves no file when it cannot finish.
     """
@@ -69,15 +81,45 @@ def sharpen(
     chosen = _options(options)
     if method == gdal_brovey.NAME:
         return gdal_brovey.sharpen_files(pan, paths, out, weights, chosen, progress)
-    sharpener = _sharpener(method, weights)
+    sharpener = _sharpener(method, weights, device)
     return sharpen_files(pan, paths, out, sharpener, chosen, progress)
 
 
-def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None) -> Sharpener:
+def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None, device: str = "auto") -> Sharpener:
     """A method by name, or the caller's own."""
     if not isinstance(chosen, str):
         return chosen
+    if models.known(chosen):
+        if weights is not None:
+            raise InputError(f"method {chosen}: expected no weights; found {list(weights)}")
+        return _network(models.folder(chosen), device)
+    if chosen not in classical.names():
+        raise InputError(
+            f"expected one of the methods {', '.join(methods())}, or a folder with a model; found {chosen!r}"
+        )
     return classical.get(chosen) if weights is None else classical.get(chosen, weights=weights)
+
+
+def _network(folder: Path, device: str) -> Network:
+    """The network in a folder: by PyTorch on a GPU, by OpenVINO on the CPU."""
+    if device == "cpu" or (device == "auto" and not _gpu()):
+        engine = OpenVinoEngine(folder / models.ONNX)
+        return Network(folder.name, engine, engine.base)
+    try:
+        from fose.runtime.torch import TorchEngine
+    except ImportError as error:
+        raise InputError(f"--device {device} needs PyTorch, found none ({error}); pip install fose[gpu]") from error
+    on_gpu = TorchEngine(folder / models.TENSORS, "cuda" if device == "auto" else device)
+    return Network(folder.name, on_gpu, on_gpu.base)
+
+
+def _gpu() -> bool:
+    """Whether PyTorch sees a GPU; it is asked only where an NVIDIA driver is, for importing it takes seconds."""
+    if not (find_library("cuda") or find_library("nvcuda")) or not (find_spec("torch") and find_spec("safetensors")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -127,6 +169,7 @@ def sharpen_array(
     reference: str = "pan",
     conventions: str = "scene",
     tile: tuple[int, int] | None = None,
+    device: str = "auto",
 ) -> NDArray[np.floating]:
     """Sharpen arrays: pan (H, W), ms (C, h, w), any real type; returns (C, H, W), missing pixels NaN.
 
@@ -137,10 +180,11 @@ def sharpen_array(
     whole multiple of MS in size, and what the toolbox does not know (phase, nodata, resampling, register) is refused.
     method: a name, or a `fose.sharpener.Sharpener` of your own.
     tile: compute in tiles of this shape (rows, columns) instead of at once: the result is the same.
+    device: as for `sharpen`.
     """
     pan, ms = _check_arrays(pan, ms)
     known = sensors.resolve(sensor, sensors.Metadata(count=len(ms)))
-    sharpener = _sharpener(method, weights)
+    sharpener = _sharpener(method, weights, device)
     if conventions == "reference":
         _check_reference(ratio, phase, nodata, resampling, register, pan, ms)
         return ReferenceScene.of(pan, ms, known).sharpen(sharpener)

@@ -91,8 +91,10 @@ class Scene(Protocol):
     def wavelengths(self) -> tuple[float | None, ...]:
         """Centre wavelength of each band in nanometres, None where unknown."""
 
-    def map(self, function: Callable[[Tile], T], halo: int = 0) -> Iterator[T]:
+    def map(self, function: Callable[[Tile], T], halo: int = 0, sample: bool = False) -> Iterator[T]:
         """Apply a function to every tile, several at a time, yielding results in tile order.
+
+        sample: a part of each tile is enough where the scene is large, for statistics that need not be exact.
 
         The tiling is fixed by the scene alone (not by memory or threads), so a sum over tiles is reproducible.
         `halo` is in MS pixels.

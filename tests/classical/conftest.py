@@ -77,7 +77,7 @@ class TiledScene:
     def ratio(self):
         return self.pan.shape[0] // self.ms.shape[1]
 
-    def map(self, function, halo=0):
+    def map(self, function, halo=0, sample=False):
         return (function(window) for _, window in self.windows(halo))
 
     def windows(self, halo):

@@ -95,8 +95,10 @@ def test_errors_say_what_is_missing(tmp_path: Path) -> None:
         sources(tmp_path)
     with pytest.raises(InputError, match="at least one source"):
         next(draw([], 1, seed=0))
+    with pytest.raises(InputError, match="a wavelength for each band"):
+        next(draw([Source("x", "naip", "x", "made-up", "none", (None,), np.ones((1, 128, 128)))], 1, seed=0))
     with pytest.raises(InputError, match="images that vary"):
-        next(draw([Source("flat", "naip", "flat", "made-up", "none", (None,), np.full((1, 128, 128), 9))], 1, seed=0))
+        next(draw([Source("flat", "naip", "flat", "made-up", "none", (480.0,), np.full((1, 128, 128), 9))], 1, seed=0))
 
 
 def test_largest_rectangle() -> None:

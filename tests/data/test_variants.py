@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from fose.data import Sample, Settings, Source, variant
+from fose.data.simulated import radiometry
 from fose.errors import InputError
 
 SEEDS = range(12)
 EXACT = Settings(
-    shift_probability=0, band_shift_probability=0, noise_probability=0, nonlinearity=0, field=0, subsets=False
+    shift_probability=0,
+    band_shift_probability=0,
+    noise_probability=0,
+    nonlinearity=0,
+    field=0,
+    subsets=False,
+    wide_probability=0,  # bends the bands that it makes
 )
 
 
@@ -118,13 +125,35 @@ def test_bands_keep_their_wavelengths_in_any_order() -> None:
     level_of = dict(zip(source.wavelengths, levels, strict=True))
     orders = set()
     for seed in range(30):
-        sample = variant(source, np.random.default_rng(seed), Settings())
+        sample = variant(source, np.random.default_rng(seed), Settings(anonymous_probability=0))
         expected = np.array([level_of[nm] for nm in sample.wavelengths])
         assert sample.ms.mean(axis=(1, 2)) == pytest.approx(expected, rel=0.02)
         assert sample.target.mean(axis=(1, 2)) == pytest.approx(expected, rel=0.02)
         orders.add(sample.wavelengths)
     assert {len(order) for order in orders} == {1, 2, 3, 4}
     assert len(orders) > 10
+
+
+def test_wavelengths_are_known_or_all_unknown_and_wide_sensors_have_eight() -> None:
+    source = bands_source(np.random.default_rng(0).uniform(50, 255, (4, 200, 200)))
+    settings = Settings(subsets=False)
+    drawn = [variant(source, np.random.default_rng(seed), settings) for seed in range(60)]
+    anonymous = [sample for sample in drawn if sample.wavelengths[0] is None]
+    assert all(set(sample.wavelengths) == {None} for sample in anonymous)
+    assert all(None not in sample.wavelengths for sample in drawn if sample not in anonymous)
+    assert {len(sample.target) for sample in drawn} == {4, 8}
+    wide = [sample for sample in drawn if len(sample.target) == 8]
+    assert 0.05 < len(anonymous) / len(drawn) < 0.4
+    assert 0.05 < len(wide) / len(drawn) < 0.4
+    assert all(len(set(sample.wavelengths)) == 8 for sample in wide if sample not in anonymous)
+
+
+def test_haze_falls_with_wavelength() -> None:
+    work = np.random.default_rng(0).uniform(0, 100, (4, 64, 64)).astype(np.float32)
+    wavelengths = (460.0, 560.0, 660.0, 860.0)
+    floors = [radiometry(work, wavelengths, np.random.default_rng(seed))[0] for seed in range(40)]
+    shares = np.mean([image.min(axis=(1, 2)) / image.mean(axis=(1, 2)) for image in floors], axis=0)
+    assert (np.diff(shares) < -0.02).all()
 
 
 def test_the_same_state_gives_the_same_sample() -> None:

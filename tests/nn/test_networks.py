@@ -8,6 +8,7 @@ from fose.nn.denoiser import Denoiser  # noqa: E402
 from fose.nn.end_to_end import EndToEnd  # noqa: E402
 from fose.nn.fose import Fose  # noqa: E402
 from fose.nn.layers import fold, unfold  # noqa: E402
+from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL  # noqa: E402
 from fose.runtime.network import RECEPTIVE_FIELD  # noqa: E402
 
 
@@ -23,9 +24,9 @@ def scramble(model):
 def inputs(bands=3, size=32, count=1, seed=0):
     draw = torch.Generator().manual_seed(seed)
     return (
-        torch.randn(count, 3, size, size, generator=draw),
-        torch.randn(count, bands, 2, size, size, generator=draw),
-        torch.randn(count, bands, 6, generator=draw),
+        torch.randn(count, SPATIAL, size, size, generator=draw),
+        torch.randn(count, bands, SPECTRAL, size, size, generator=draw),
+        torch.randn(count, bands, CONDITIONS, generator=draw),
     )
 
 

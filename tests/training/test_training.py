@@ -11,7 +11,7 @@ pytest.importorskip("onnx", reason="export needs onnx (extra train)")
 
 from fose.errors import InputError  # noqa: E402
 from fose.runtime.network import Network  # noqa: E402
-from fose.runtime.onnx import OnnxEngine  # noqa: E402
+from fose.runtime.openvino import OpenVinoEngine  # noqa: E402
 from fose.training import checkpoint, loop, run  # noqa: E402
 from fose.training.export import export  # noqa: E402
 from fose.training.recipe import as_dict, from_dict, load  # noqa: E402
@@ -79,7 +79,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path, monkeypatch):
 
 
 def test_loading_is_strict(smoke, tmp_path):
-    from fose.training.stages import new_model
+    from fose.nn.model import new_model
 
     wider = load(RECIPES / "any.toml").model
     with pytest.raises(RuntimeError, match="size mismatch"):
@@ -101,7 +101,7 @@ def test_exported_model_sharpens_a_scene(smoke, tmp_path, stage):
     from fose import api
 
     export(smoke, stage, tmp_path)
-    network = Network("fose", OnnxEngine(tmp_path / "model.onnx"))
+    network = Network("fose", OpenVinoEngine(tmp_path / "model.onnx"))
     rng = np.random.default_rng(5)
     for bands in (1, 4, 7):
         fine = np.cumsum(rng.normal(size=(bands, 200, 176)), axis=2) * 8 + 500

@@ -102,7 +102,7 @@ class ReferenceScene:
         wavelengths = guess.wavelengths if guess.sensor.name != "generic" else None
         return cls(pan, ms, guess.gains, guess.pan_gain, wavelengths)
 
-    def map(self, function: Callable[[Tile], T], halo: int = 0) -> Iterator[T]:
+    def map(self, function: Callable[[Tile], T], halo: int = 0, sample: bool = False) -> Iterator[T]:
         """Apply a function to the one tile; no halo is needed."""
         yield function(self.tile)
 

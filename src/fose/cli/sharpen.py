@@ -36,9 +36,12 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
 @click.option(
     "--memory",
     type=Memory(),
-    default="512MB",
+    default="1GB",
     show_default=True,
     help="Working memory, beyond about 256 MB for libraries and statistics.",
+)
+@click.option(
+    "--device", default="auto", show_default=True, help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1."
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")

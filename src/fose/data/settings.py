@@ -25,6 +25,7 @@ class Settings:
     nonlinearity: float = 0.15  # PAN's largest exponent off 1, in one sample of three
     field: float = 0.06  # largest relative change of PAN's band weights across the image
     subsets: bool = True  # some of the bands in any order; else all as stored
+    object_probability: float = 0.15  # of bright or dark objects with sharp edges, up to saturation (made-up sensors)
     wide_probability: float = 0.2  # of an image without PAN being given eight bands
     anonymous_probability: float = 0.2  # of wavelengths being unknown
 

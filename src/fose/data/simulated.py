@@ -1,6 +1,7 @@
 """A made-up sensor: its bands, its digital numbers, its PAN as a leaky mix of bands, its optics."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from fose.data.crops import Crop, Point, Rng
 from fose.data.sample import Array
@@ -43,6 +44,28 @@ def radiometry(work: Array, wavelengths: tuple[float, ...], rng: Rng) -> tuple[A
     changed += rng.uniform(0, HAZE) * changed.mean(axis=(1, 2), keepdims=True) * scatter[:, None, None]
     full = 2.0 ** int(rng.choice(BITS)) - 1
     return np.asarray(changed * (full * rng.uniform(0.4, 1.0) / changed.max()), np.float32), full
+
+
+def with_objects(bands: Array, full: float, rng: Rng) -> Array:
+    """Flat rectangles and ellipses, brighter or darker than all else, up to saturation: roofs, clouds, shadows.
+
+    Their edges are the sharpest that a sensor sees, and rare in the images that samples are made from.
+    """
+    rows, cols = np.mgrid[: bands.shape[1], : bands.shape[2]].astype(np.float32)
+    for _ in range(int(rng.integers(1, 6))):
+        angle, (up, left) = rng.uniform(0, np.pi), rng.uniform(0, bands.shape[1:])
+        along = (rows - up) * np.cos(angle) + (cols - left) * np.sin(angle)
+        across = (cols - left) * np.cos(angle) - (rows - up) * np.sin(angle)
+        sides = np.exp(rng.uniform(np.log(2), np.log(bands.shape[1] / 3), 2))
+        round_one = rng.random() < 0.3
+        reach = np.hypot(along / sides[0], across / sides[1])
+        inside = reach < 1 if round_one else np.maximum(abs(along) / sides[0], abs(across) / sides[1]) < 1
+        cover = gaussian_filter(inside.astype(np.float32), rng.uniform(0.2, 1.0))
+        bright = rng.random() < 0.75
+        level = full * rng.uniform(0.3, 1.5) if bright else float(bands.min()) * rng.uniform(0.2, 1.0)
+        colour = (level * rng.uniform(0.7, 1.3, len(bands))).astype(np.float32)[:, None, None]
+        bands = bands + cover * (colour - bands)
+    return np.minimum(bands, np.float32(full))
 
 
 def pan_mix(work: Array, wavelengths: tuple[float, ...], rng: Rng, settings: Settings) -> Array:

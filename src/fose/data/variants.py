@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, spare, turned, with_context
 from fose.data.sample import Array, Sample
 from fose.data.settings import Settings
-from fose.data.simulated import pan_mix, radiometry, through_optics, widened
+from fose.data.simulated import pan_mix, radiometry, through_optics, widened, with_objects
 from fose.data.sources import Pixels, Source
 from fose.errors import InputError
 from fose.ops.mtf import gaussian_sigma
@@ -125,6 +125,8 @@ def _made_up(image: Pixels, wavelengths: tuple[float, ...], ratio: int, rng: Rng
     if len(bands) == 4 and rng.random() < settings.wide_probability:
         bands, wavelengths = widened(bands, wavelengths, rng)
     bands, full = radiometry(bands, wavelengths, rng)
+    if rng.random() < settings.object_probability:
+        bands = with_objects(bands, full, rng)
     mixed = pan_mix(bands, wavelengths, rng, settings)
     pan = through_optics(mixed, crop, _pan_shift(rng, settings), rng.uniform(*PAN_SIGMA))
     gain, offset = rng.uniform(0.6, 1.4), rng.uniform(0, 0.05) * full

@@ -16,9 +16,9 @@ from fose.errors import FoseError, GridError, InputError
 from fose.evaluation.full import FullTrial, ReferenceFullTrial
 from fose.evaluation.reduced import ReducedTrial, ReferenceReducedTrial
 from fose.evaluation.scores import Scores
+from fose.machine import cores
 from fose.ops import reference as toolbox
 from fose.scene.grid import check_same_grid
-from fose.scene.memory import cores
 from fose.scene.reader import Raster
 from fose.scene.scene import JoinedScene
 from fose.scene.sharpen import Opened, Options, joined, open_pair, prepared

@@ -13,8 +13,8 @@ from fose.errors import GridError, InputError
 from fose.evaluation.cases import whole_images
 from fose.evaluation.full import FusedSource, ReferenceFullTrial, measure
 from fose.evaluation.scores import PairStrip, Scores, inside, with_reference
+from fose.machine import cores
 from fose.scene.grid import Grid, GridPair, Shape, check_same_grid, same_grid
-from fose.scene.memory import cores
 from fose.scene.reader import Raster
 from fose.scene.register import register
 from fose.scene.scene import Valid

@@ -69,17 +69,21 @@ class Sharpened:
     fit: Any
 
     def read(self, window: Window, margin: int) -> tuple[Array, Valid | None]:
-        """Sharpen the window and its margin."""
-        tile = self.scene.tile(window, self.sharpener.halo, self.sharpener.reach + margin)
-        image = self.sharpener.apply(tile, self.fit)
+        """Sharpen the window and its margin, which the scene's edge cuts."""
         grown = window.grown(margin)
+        spans = [
+            slice(max(span.start, 0), min(span.stop, size))
+            for span, size in zip((grown.rows, grown.cols), self.scene.pair.shape, strict=True)
+        ]
+        inside = Window(spans[0], spans[1])
+        tile = self.scene.tile(inside, self.sharpener.halo, self.sharpener.reach)
+        image = tile.core(self.sharpener.apply(tile, self.fit))
         rows, cols = (
-            np.clip(np.arange(span.start, span.stop), 0, size - 1) - origin
-            for span, size, origin in zip(
-                (grown.rows, grown.cols), self.scene.pair.shape, tile.pan_window.origin, strict=True
-            )
+            np.clip(np.arange(span.start, span.stop), have.start, have.stop - 1) - have.start
+            for span, have in zip((grown.rows, grown.cols), spans, strict=True)
         )
-        return image[:, rows][:, :, cols], tile.valid_core(any_band=True)
+        valid = tile.valid_core(any_band=True)
+        return image[:, rows][:, :, cols], None if valid is None else valid[window.within(inside)]
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,11 @@ def unfold(image: Tensor) -> Tensor:
 
 
 def over_bands(shared: Tensor, bands: int) -> Tensor:
-    """Repeat what all bands share for each band: (N, ...) -> (N C, ...)."""
-    return shared.repeat_interleave(bands, dim=0)
+    """Repeat what all bands share for each band: (N, ...) -> (N C, ...).
+
+    One sample's stays (1, ...), which broadcasts: no copy, and engines need not leave their own memory layout.
+    """
+    return shared if len(shared) == 1 else shared.repeat_interleave(bands, dim=0)
 
 
 def to_bands(image: Tensor, bands: int) -> Tensor:
@@ -32,6 +35,8 @@ def to_bands(image: Tensor, bands: int) -> Tensor:
 
 def band_mean(image: Tensor, bands: int) -> Tensor:
     """Mean over the band axis, the only way bands meet: (N C, ...) -> (N, ...). Their order cannot matter."""
+    if len(image) == bands:
+        return image.mean(dim=0, keepdim=True)
     return image.reshape(-1, bands, *image.shape[1:]).mean(dim=1)
 
 
@@ -71,27 +76,29 @@ class AdaptiveConv(nn.Module):
     """Depthwise 3x3 convolution whose kernels are predicted at every position from the shared spatial stream.
 
     After LAGConv (Jin et al. 2022, AAAI, "LAGConv: local-context adaptive convolution kernels with global harmonic
-    bias for pansharpening"); ours predicts few kernels, each shared by a group of channels and by all bands.
+    bias for pansharpening"); ours works on few channels, for what is weighted position by position costs memory
+    traffic rather than arithmetic, and predicts few kernels, each shared by a group of channels and by all bands.
     """
 
-    def __init__(self, spatial: int, width: int, kernels: int = 4) -> None:
+    def __init__(self, spatial: int, width: int, kernels: int = 4, shared: int = 2) -> None:
         super().__init__()
-        if width % kernels:
-            raise ValueError(f"expected a width that {kernels} kernels divide, found {width}")
-        self.kernels, self.shared = kernels, width // kernels  # channels that share a kernel
+        self.kernels, self.shared = kernels, shared  # shared: channels of a kernel
+        self.narrow = conv(width, kernels * shared, 1)
         self.predict = zeroed(conv(spatial, kernels * 9, 1))
+        self.widen = nn.Conv2d(kernels * shared, width, 1, bias=False)
 
     def forward(self, image: Tensor, spatial: Tensor, bands: int) -> Tensor:
         """image (N C, width, h, w), spatial (N, S, h, w) -> correction of image's shape, zero at the start."""
         height, width = image.shape[-2:]
         kernel = over_bands(self.predict(spatial), bands).reshape(-1, self.kernels, 1, 9, height, width)
-        padded = functional.pad(image, (1, 1, 1, 1))
+        padded = functional.pad(self.narrow(image), (1, 1, 1, 1))
         grouped = padded.reshape(-1, self.kernels, self.shared, height + 2, width + 2)
         total = torch.zeros_like(grouped[..., :height, :width])
         for tap in range(9):
             row, col = divmod(tap, 3)
             total = total + kernel[:, :, :, tap] * grouped[..., row : row + height, col : col + width]
-        return total.flatten(1, 2)
+        widened: Tensor = self.widen(total.flatten(1, 2))
+        return widened
 
 
 class Condition(nn.Module):
@@ -125,7 +132,8 @@ class Embedding(nn.Module):
         if self.timed:
             if time is None:
                 raise ValueError("expected a time for a timed embedding, found none")
-            inputs = torch.cat([conditions, _waves(time, self.size)], dim=1)
+            waves = _waves(time, self.size) + torch.zeros_like(conditions[:, :1])  # one sample's time is for every band
+            inputs = torch.cat([conditions, waves], dim=1)
         embedded: Tensor = self.second(activation(self.first(inputs)))
         return activation(embedded)
 

@@ -25,6 +25,7 @@ Float64 = NDArray[np.float64]
 HALO = 8
 # Spreads below this share of the mean count as none: rounding, not content.
 FLAT = 1e-6
+LEAST_SAMPLES = 20_000  # MS pixels, below which a sample of a scene does not do
 CONDITIONS = 10
 SPATIAL = 3
 SPECTRAL = 3
@@ -83,9 +84,16 @@ class Features:
 
 
 def measure(scene: Scene) -> Statistics:
-    """Statistics of a scene, in two streaming passes (the second needs the first one's normalisation)."""
+    """Statistics of a scene, in two streaming passes (the second needs the first one's normalisation).
+
+    Large scenes are sampled: the network needs a scale, not the last digit (docs/benchmarks.md says what it costs).
+    """
     gain = float(np.mean(scene.gains))
-    parts, shapes = zip(*scene.map(lambda tile: _coarse(tile, gain), HALO), strict=True)
+    sample = True
+    parts, shapes = _coarse_pass(scene, gain, sample)
+    if sum(part.count for part in parts) < LEAST_SAMPLES:  # most is missing: look everywhere
+        sample = False
+        parts, shapes = _coarse_pass(scene, gain, sample)
     low = Moments.total(parts)
     scale = np.where(low.std > FLAT * np.abs(low.mean), low.std, 0.0)
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -93,7 +101,7 @@ def measure(scene: Scene) -> Statistics:
     weights = np.linalg.pinv(correlation[1:, 1:], rcond=1e-6, hermitian=True) @ correlation[1:, 0]
     haze = (_haze(_dark(shapes, [part.count for part in parts]), scene.wavelengths) - low.mean[1:]) * inverse[1:]
     level = _Level(low.mean, inverse, haze, float(weights @ haze))
-    pieces = list(scene.map(lambda tile: _fine(tile, gain, level), HALO))
+    pieces = list(scene.map(lambda tile: _fine(tile, gain, level), HALO, sample))
     detail, laplacian = Moments.total(piece[0] for piece in pieces).std * inverse[0]
     constant, modulated, likeness = _injection(Moments.total(piece[1] for piece in pieces))
     return Statistics(
@@ -114,6 +122,11 @@ def measure(scene: Scene) -> Statistics:
         modulated_gain=modulated,
         likeness=likeness,
     )
+
+
+def _coarse_pass(scene: Scene, gain: float, sample: bool) -> tuple[list[Moments], list[Float64]]:
+    found = list(scene.map(lambda tile: _coarse(tile, gain), HALO, sample))
+    return [moments for moments, _ in found], [shape for _, shape in found]
 
 
 @dataclass(frozen=True)

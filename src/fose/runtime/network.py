@@ -1,7 +1,8 @@
 """The network as a `Sharpener`: scene statistics in `fit`, features, network and composition in `apply`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from fose.sharpener import Array, Scene, Tile
 FOLD = 4  # PAN pixels per position of the folded grid, as in fose.nn.layers
 # PAN pixels that a prediction depends on, on each side; measured by a test against the network itself.
 RECEPTIVE_FIELD = 60
+CONTEXT = RECEPTIVE_FIELD + FOLD  # and those that aligning to the folded grid may cost
+# The network is evaluated on blocks of this shape, at multiples of it from the scene's first pixel, whatever the tile:
+# in low precision the same pixel from another window would differ in its last bits.
+BLOCK = (512, 1024)
+# Blocks that the scene's edge cuts are filled up to multiples of this, for engines prepare themselves for each shape.
+STEP = 256
 
 
 class Engine(Protocol):
@@ -32,7 +39,7 @@ class Network:
     base: bool = True
 
     halo = HALO  # MS pixels
-    reach = RECEPTIVE_FIELD + FOLD  # PAN pixels beyond it, and those that aligning to the folded grid may cost
+    reach = CONTEXT  # PAN pixels beyond it
 
     # Features, the folded streams of both parts and their temporaries; measured, see docs/benchmarks.md.
     working = 25.0
@@ -42,24 +49,51 @@ class Network:
         return measure(scene)
 
     def apply(self, tile: Tile, fit: Statistics) -> Array:
-        """Sharpen one window: (C, H, W), float32."""
+        """Sharpen one window: (C, H, W), float32. Only the core's pixels are the network's; the halo has the base."""
         seen = features(tile, fit)
         if not self.base:
             seen = seen.without_injection
-        if fit.detail <= 0:
-            return compose(seen.base, np.zeros_like(seen.base), fit)
-        return compose(seen.base, self._residual(seen, tile.origin), fit)
+        residual = np.zeros_like(seen.base)
+        if fit.detail > 0:
+            core = tile.core(seen.spatial[0]).shape
+            spans = [
+                [(first - start, stop - start) for first, stop in _blocks(start + (size - inner) // 2, inner, block)]
+                for start, size, inner, block in zip(tile.origin, residual.shape[1:], core, BLOCK, strict=True)
+            ]
+            for rows in spans[0]:
+                for cols in spans[1]:
+                    self._evaluate(seen, rows, cols, tile.origin, residual)
+        return compose(seen.base, residual, fit)
 
-    def _residual(self, seen: Features, origin: tuple[int, int]) -> Array:
-        """Evaluate on the folded grid, whose cells lie at multiples of 4 of the scene's own pixels."""
-        height, width = seen.spatial.shape[1:]
-        before = [start % FOLD for start in origin]
-        after = [-(size + lead) % FOLD for size, lead in zip((height, width), before, strict=True)]
-        if any(before) or any(after):
-            widths = tuple(zip(before, after, strict=True))
-            spatial = np.pad(seen.spatial, ((0, 0), *widths), mode="edge")
-            spectral = np.pad(seen.spectral, ((0, 0), (0, 0), *widths), mode="edge")
-        else:
-            spatial, spectral = seen.spatial, seen.spectral
-        residual = self.engine(spatial, spectral, seen.conditions)
-        return residual[:, before[0] : before[0] + height, before[1] : before[1] + width]
+    def _evaluate(
+        self, seen: Features, rows: tuple[int, int], cols: tuple[int, int], origin: tuple[int, int], out: Array
+    ) -> None:
+        """Write the residual of one block, whose rows and columns are counted from the window's first pixel."""
+        starts, sides = [], []
+        for (first, stop), corner in zip((rows, cols), origin, strict=True):
+            aligned = first - (first + corner) % FOLD
+            starts.append(aligned - CONTEXT)
+            sides.append(-(-(stop - aligned) // STEP) * STEP + 2 * CONTEXT)
+        residual = self.engine(_cut(seen.spatial, starts, sides), _cut(seen.spectral, starts, sides), seen.conditions)
+        part = tuple(slice(span[0] - start, span[1] - start) for span, start in zip((rows, cols), starts, strict=True))
+        out[:, slice(*rows), slice(*cols)] = residual[(slice(None), *part)]
+
+
+def _blocks(start: int, size: int, block: int) -> Iterator[tuple[int, int]]:
+    """The span cut at multiples of `block`: absolute (first, stop)."""
+    first = start
+    while first < start + size:
+        stop = min((first // block + 1) * block, start + size)
+        yield first, stop
+        first = stop
+
+
+def _cut(image: Array, starts: list[int], sides: list[int]) -> Array:
+    """(..., H, W) cut to a window that may reach beyond it, where the edge pixels are repeated."""
+    inside: list[Any] = [...]
+    beyond = [(0, 0)] * (image.ndim - 2)
+    for start, side, size in zip(starts, sides, image.shape[-2:], strict=True):
+        inside.append(slice(max(start, 0), min(start + side, size)))
+        beyond.append((max(-start, 0), max(start + side - size, 0)))
+    part = image[tuple(inside)]
+    return np.pad(part, beyond, mode="edge") if any(map(any, beyond)) else np.ascontiguousarray(part)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fose.scene.memory import cores
+from fose.machine import cores
 from fose.scene.register import register
 from fose.scene.sharpen import Options, joined, open_pair, prepared
 

@@ -1,10 +1,10 @@
 """How a memory budget becomes tiles: their size, how many are in flight, and GDAL's block cache."""
 
-import os
 from dataclasses import dataclass
 from math import ceil
 
 from fose.errors import InputError
+from fose.machine import cores
 from fose.scene.grid import GridPair, Shape
 from fose.scene.tiles import STATISTICS_TILE, Window, pan_window
 from fose.scene.writer import BLOCK
@@ -20,11 +20,6 @@ TILES: tuple[Shape, ...] = (
 CACHE_SHARE = 0.25
 LEAST_CACHE = 16 * 2**20  # bytes
 MOST_CACHE = 2**40  # bytes; what GDAL takes ends at 2**63
-
-
-def cores() -> int:
-    """The cores that this process may use; all of the machine's where the system cannot say (macOS, Windows)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,8 @@ class Budget:
             raise InputError(f"--threads: expected at least 1, found {wanted}")
         available = memory - cls.cache(memory)
         fitting = max(1, available // statistics_bytes(bands, pair, halo))
-        # Without a halo nothing is computed twice, and smaller tiles stay in cache.
-        tiles = TILES if halo or reach else TILES[1:]
+        # Without a halo nothing is computed twice, and smaller tiles stay in cache. Networks compute on whole blocks.
+        tiles = TILES[:2] if reach else TILES if halo else TILES[1:]
         needs = [(tile, tile_bytes(tile, bands, itemsize, pair, halo, reach, working)) for tile in tiles]
         smallest = needs[-1][1]
         most = min(wanted, available // smallest.computing)  # or --threads 1000000 would count down for minutes

@@ -17,6 +17,8 @@ from fose.scene.tiles import STATISTICS_TILE, SceneTile, Window, ms_window, orde
 from fose.sharpener import Array
 
 T = TypeVar("T")
+# Statistics tiles from which on a part of each is sample enough.
+SAMPLED_FROM = 16
 Valid = NDArray[np.bool_]
 
 # PAN is only ever moved by a fraction of a pixel, where its sharpness is at stake: the sharpest kernel.
@@ -113,9 +115,12 @@ class JoinedScene:
         """The same sources on another grid pair (after registration)."""
         return replace(self, pair=pair)
 
-    def map(self, function: Callable[[SceneTile], T], halo: int = 0) -> Iterator[T]:
-        """Apply a function to every statistics tile in threads, yielding results in order."""
-        windows = plan(self.pair.shape, (STATISTICS_TILE, STATISTICS_TILE))
+    def map(self, function: Callable[[SceneTile], T], halo: int = 0, sample: bool = False) -> Iterator[T]:
+        """Apply a function to every statistics tile in threads, yielding results in order.
+
+        sample: from `SAMPLED_FROM` tiles on, to the middle of each, a sixteenth of its area.
+        """
+        windows = statistics_windows(self.pair.shape, sample)
         return ordered_map(lambda window: function(self.tile(window, halo)), windows, self.pool, self.ahead)
 
     def tile(self, core: Window, halo: int, reach: int = 0) -> SceneTile:
@@ -185,6 +190,19 @@ def _pan_margin(pair: GridPair) -> int:
 def _ms_reach(context: int, pair: GridPair, kernel: Kernel) -> int:
     """How deep MS holes are filled, MS pixels, around a core with so many PAN pixels of context."""
     return ceil(kernel.radius + context / pair.ratio) + 1
+
+
+def statistics_windows(shape: Shape, sample: bool = False) -> list[Window]:
+    """The windows that statistics of a scene of that shape are taken from, see `JoinedScene.map`."""
+    windows = plan(shape, (STATISTICS_TILE, STATISTICS_TILE))
+    return [_middle(window) for window in windows] if sample and len(windows) >= SAMPLED_FROM else windows
+
+
+def _middle(window: Window) -> Window:
+    """The middle of a window, a quarter of each side, at least a pixel."""
+    height, width = (max(side // 4, 1) for side in window.shape)
+    row, col = window.origin
+    return Window.of(row + (window.shape[0] - height) // 2, col + (window.shape[1] - width) // 2, height, width)
 
 
 def _moved(window: Window, rows: int, cols: int) -> Window:

@@ -44,7 +44,7 @@ class Options:
     creation: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
     nodata: float | None = None
-    memory: int = 512 * 2**20  # bytes
+    memory: int = 1024 * 2**20  # bytes
     threads: int | None = None
     register: str = "auto"
     reference: str = "pan"

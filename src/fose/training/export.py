@@ -6,32 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fose.errors import InputError
+from fose.nn.model import OneWindow, new_model
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
-from fose.runtime.onnx import OnnxEngine
+from fose.runtime.openvino import HEADER, OpenVinoEngine
 from fose.training import checkpoint
 from fose.training.recipe import Recipe, from_dict
-from fose.training.stages import at_end, new_model
 from fose.weights import ONNX, TENSORS
 
 PARITY = 1e-4  # largest difference allowed between the two runtimes, in residual units
-
-
-class _OneWindow(nn.Module):
-    """The network for one window, without the batch axis: what an engine evaluates."""
-
-    def __init__(self, model: nn.Module, timed: bool) -> None:
-        super().__init__()
-        self.model, self.timed = model, timed
-
-    def forward(self, spatial: Tensor, spectral: Tensor, conditions: Tensor) -> Tensor:
-        inputs = spatial[None], spectral[None], conditions[None]
-        predicted: Tensor = at_end(self.model, inputs)[0] if self.timed else self.model(inputs)[0]
-        return predicted
 
 
 def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
@@ -46,11 +34,12 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, target / TENSORS, {"format": "fose-weights-1", "stage": stage, "header": json.dumps(header)})
-    window = _OneWindow(model.eval(), stage in ("diffusion", "one_step"))
+    window = OneWindow(model.eval(), stage)
     _to_onnx(window, target / ONNX)
+    _label(target / ONNX, header)
     difference = _largest_difference(window, target / ONNX)
     if difference > PARITY:
-        raise InputError(f"expected ONNX to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
+        raise InputError(f"expected OpenVINO to equal PyTorch within {PARITY}, found a difference of {difference:.2g}")
     return header
 
 
@@ -85,8 +74,15 @@ def _to_onnx(window: nn.Module, path: Path) -> None:
         )
 
 
+def _label(path: Path, header: dict[str, Any]) -> None:
+    """Say in the file what it is, as the safetensors file does."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {HEADER: json.dumps(header)})
+    onnx.save(model, path)
+
+
 def _largest_difference(window: nn.Module, path: Path) -> float:
-    engine, worst = OnnxEngine(path), 0.0
+    engine, worst = OpenVinoEngine(path, "float32"), 0.0
     for bands, height, width in ((1, 64, 64), (4, 96, 64), (8, 64, 128)):
         inputs = _example(bands, height, width, seed=bands)
         with torch.no_grad():

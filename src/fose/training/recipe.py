@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fose.errors import InputError
+from fose.nn.model import ModelRecipe
 
 T = TypeVar("T")
 
@@ -19,18 +20,6 @@ class DataRecipe:
     valid: int = 96
     seed: int = 1
     made_up: bool = False  # textures instead of the data folder, for smoke tests
-
-
-@dataclass(frozen=True)
-class ModelRecipe:
-    """Sizes of the networks; see `fose.nn`."""
-
-    width: int = 40
-    depth: int = 4
-    plain_width: int = 32
-    hidden: int = 24
-    adaptive: bool = True
-    base: bool = True  # start from the injected classical base; False: from the MS on the PAN grid, as the paper does
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from fose import data
 from fose._version import __version__
 from fose.data.made_up import made_up_sources
 from fose.errors import InputError
+from fose.nn.model import new_model
 from fose.training import checkpoint
 from fose.training.bank import Bank
 from fose.training.loop import train
 from fose.training.recipe import Recipe, as_dict, load
-from fose.training.stages import NAMES, build, new_model
+from fose.training.stages import NAMES, build
 
 # What each stage starts from.
 NEEDS = {"diffusion": (), "one_step": ("diffusion",), "end_to_end": (), "fusion": ("one_step", "end_to_end")}

@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from fose.diffusion.sampler import ddim
 from fose.diffusion.schedule import cosine
-from fose.nn.denoiser import Denoiser
-from fose.nn.end_to_end import EndToEnd
 from fose.nn.fose import Fose
+from fose.nn.model import at_end, new_model
 from fose.training.bank import Bank, Batch
-from fose.training.recipe import ModelRecipe, Recipe, StageRecipe
+from fose.training.recipe import Recipe, StageRecipe
 
 NAMES = ("diffusion", "one_step", "end_to_end", "fusion")
 
@@ -64,15 +63,6 @@ def build(name: str, recipe: Recipe, parts: dict[str, nn.Module]) -> "Stage":
     return Fusion(recipe, parts["one_step"], parts["end_to_end"])
 
 
-def new_model(name: str, model: ModelRecipe) -> nn.Module:
-    """An untrained network of a stage."""
-    denoiser = Denoiser(model.width, model.depth, adaptive=model.adaptive)
-    plain = EndToEnd(model.plain_width, model.depth)
-    if name in ("diffusion", "one_step"):
-        return denoiser
-    return plain if name == "end_to_end" else Fose(denoiser, plain, model.hidden)
-
-
 class _Base:
     """Nothing to prepare, random patches from the bank, all parameters trainable."""
 
@@ -95,13 +85,6 @@ class _Base:
 def l1(predicted: Tensor, wanted: Tensor) -> Tensor:
     """Mean absolute difference, in float32."""
     return (predicted.float() - wanted).abs().mean()
-
-
-def at_end(model: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """A denoiser evaluated once at t = T from x_T = 0: the student's prediction, deterministic."""
-    start = torch.zeros_like(inputs[1][:, :, 0])
-    predicted: Tensor = model(start, torch.ones_like(start[:, 0, 0, 0]), inputs)
-    return predicted
 
 
 class Diffusion(_Base):

@@ -29,6 +29,7 @@ def sharpen(
     method: str | Sharpener = api.DEFAULT_METHOD,
     *,
     weights: Sequence[float] | None = None,
+    device: str = "auto",
     sensor: str | None = None,
     register: str = Options.register,
     reference: str = Options.reference,
@@ -45,7 +46,7 @@ def sharpen(
     MS or as asked. An integer result that may miss pixels and has no nodata from MS, PAN or caller gets 0. Pixels are
     those of `fose.sharpen` bit for bit, whatever the chunks and the scheduler.
 
-    method, weights and the other options are those of `fose.sharpen`; a sharpener of your own must be picklable.
+    method, weights, device and the other options are those of `fose.sharpen`; a sharpener of your own is pickled.
     Every pass over the scene (registration, one or two for the fit, the result) computes PAN and MS anew, so that
     none of them stays in memory: persist them where that is dear.
 
@@ -56,7 +57,7 @@ def sharpen(
     kernel(resampling)
     asked = None if dtype is None else output_dtype(dtype, ms_image.array.dtype)
     storage = choose_storage(pan_image, ms_image, asked, nodata, extent)
-    chosen = _method(method, weights)
+    chosen = _method(method, weights, device)
     pair = join(pan_image.grid, ms_image.grid, extent)
     guess = recognise(pan_image, ms_image, pair.ratio, sensor)
     data = _lazy(pan_image, ms_image, chosen, pair, guess, (register, reference, resampling), storage)
@@ -67,9 +68,9 @@ def sharpen(
     return sharp.compute(scheduler="threads")
 
 
-def _method(method: str | Sharpener, weights: Sequence[float] | None) -> Method:
+def _method(method: str | Sharpener, weights: Sequence[float] | None, device: str) -> Method:
     """InputError where there is none of that name, or it takes no weights."""
-    chosen = Method(method, None if weights is None else tuple(weights))
+    chosen = Method(method, None if weights is None else tuple(weights), device)
     if isinstance(method, str):
         _ = chosen.sharpener
     elif weights is not None:
@@ -90,14 +91,13 @@ def _lazy(
     register, reference, resampling = choices
     plain = replace(pair, crs=None, transform=None)  # tasks know pixels only, and a CRS is long
     setup = Setup(plain, resampling, guess.gains, guess.pan_gain, guess.wavelengths)
-    edge = largest_chunk(setup.bands, storage.in_memory.itemsize)
-    sources = (Cuts(image.blocks(edge), image.nodata, image.label) for image in (pan, ms))
-    pan_cuts, ms_cuts = sources
+    largest = largest_chunk(setup.bands, storage.in_memory.itemsize)
+    pan_cuts, ms_cuts = (Cuts(image.blocks(), image.nodata, image.label) for image in (pan, ms))
     holes = (pan.may_miss or _uncovered(pair), ms.may_miss)
     plan = Plan.of(setup, method, Arrays(pan_cuts, ms_cuts), holes, register, reference)
     rows, cols = (
         chunk_edges(own, origin, size, edge)
-        for own, origin, size in zip(pan_cuts.array.chunks[1:], pair.pan_origin, pair.shape, strict=True)
+        for own, origin, size, edge in zip(pan_cuts.array.chunks[1:], pair.pan_origin, pair.shape, largest, strict=True)
     )
     name = f"fose-sharpen-{dask.base.tokenize(plan.token, storage)}"
     places: dict[Hashable, Window] = {

@@ -16,10 +16,13 @@ from fose import sensors
 from fose._version import __version__
 from fose.errors import GridError, InputError
 from fose.ops.radiometry import check_nodata
-from fose.scene.grid import Grid, GridPair, gdal_transform
+from fose.scene.grid import Grid, GridPair, Shape, gdal_transform
 from fose.scene.reader import held
 from fose.xr.graph import Storage
 
+# Output chunks, largest first. Networks evaluate blocks of 512 x 1024 pixels, writers store blocks of 512: whole ones.
+CHUNKS: tuple[Shape, ...] = ((2048, 2048), (1024, 1024), (512, 1024))
+ALIGNED = 1024
 NODATA_ATTRS = ("_FillValue", "missing_value", "fill_value", "nodata", "nodatavals")
 
 
@@ -72,12 +75,12 @@ class Image:
         """Whether pixels can be missing."""
         return self.nodata is not None or self.array.dtype.kind == "f"
 
-    def blocks(self, edge: int) -> "da.Array":
-        """(C, H, W) Dask array with all bands in one chunk; NumPy arrays are cut at multiples of `edge`."""
+    def blocks(self) -> "da.Array":
+        """(C, H, W) Dask array with all bands in one chunk."""
         data = self.array.data
         if isinstance(data, da.Array):
             return data if data.numblocks[0] == 1 else data.rechunk({0: -1})
-        return da.from_array(np.asarray(data), chunks=(-1, edge, edge))
+        return da.from_array(np.asarray(data), chunks=(-1, ALIGNED, ALIGNED))
 
 
 def _declared(array: xarray.DataArray) -> float | None:
@@ -285,16 +288,17 @@ def _pixel_coords(pan: Image, pair: GridPair) -> dict[Hashable, Any]:
 
 
 def chunk_edges(own: tuple[int, ...], origin: int, size: int, edge: int) -> list[int]:
-    """Edges of the output's chunks along an axis: PAN's where they are of a sensible size, else every `edge` pixels.
+    """Edges of the output's chunks along an axis: PAN's where they suit, else every `edge` pixels.
 
-    own: PAN's chunk sizes; origin: the output pixel of PAN's first. Sensible: from 512 pixels to `edge`, or one.
+    own: PAN's chunk sizes; origin: the output pixel of PAN's first. They suit where none is longer than `edge` and all
+    lie at multiples of `ALIGNED`.
     """
-    edges = np.clip(np.cumsum((0, *own)) + origin, 0, size)
-    if not all(512 <= chunk <= edge for chunk in own[:-1]) or own[-1] > edge:
-        return [*range(0, size, edge), size]
-    return sorted({0, *(int(place) for place in edges), size})
+    edges = sorted({0, *np.clip(np.cumsum(own) + origin, 0, size).tolist(), size})
+    suits = all(place % ALIGNED == 0 for place in edges[:-1]) and max(np.diff(edges)) <= edge
+    return edges if suits else [*range(0, size, edge), size]
 
 
-def largest_chunk(bands: int, itemsize: int) -> int:
-    """Edge of the largest output chunk, PAN pixels: 2048, less for many bands, so that one holds at most 128 MiB."""
-    return next((edge for edge in (2048, 1024) if bands * itemsize * edge**2 <= 2**27), 512)
+def largest_chunk(bands: int, itemsize: int) -> Shape:
+    """Largest output chunk, PAN pixels, of at most 128 MiB where the smallest one is."""
+    fitting = (shape for shape in CHUNKS if bands * itemsize * shape[0] * shape[1] <= 2**27)
+    return next(fitting, CHUNKS[-1])

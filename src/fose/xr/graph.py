@@ -28,9 +28,9 @@ from fose.ops.shift import LIMIT, Shift
 from fose.scene.grid import GridPair, Shape
 from fose.scene.memory import TILES, tile_bytes
 from fose.scene.register import Registration, check_choice, decide, shift_at, windows
-from fose.scene.scene import Source, reads
+from fose.scene.scene import Source, reads, statistics_windows
 from fose.scene.sharpen import sharpen_tile
-from fose.scene.tiles import STATISTICS_TILE, Window, plan
+from fose.scene.tiles import Window, plan
 from fose.sharpener import Sharpener
 from fose.xr.anew import anew
 from fose.xr.pieces import Cuts, Files, Tasks
@@ -49,16 +49,17 @@ class Method:
 
     chosen: str | Sharpener
     weights: tuple[float, ...] | None = None
+    device: str = "auto"
 
     @property
     def sharpener(self) -> Sharpener:
         """The sharpener."""
-        return _named(self.chosen, self.weights) if isinstance(self.chosen, str) else self.chosen
+        return _named(self.chosen, self.weights, self.device) if isinstance(self.chosen, str) else self.chosen
 
 
 @cache
-def _named(name: str, weights: tuple[float, ...] | None) -> Sharpener:
-    return api.method(name, weights)
+def _named(name: str, weights: tuple[float, ...] | None, device: str) -> Sharpener:
+    return api.method(name, weights, device)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _measure(setup: Setup, registered: Registered, step: Pass | Fitted, pan: Sou
         return None
     with _one_thread:
         scene = setup.on(registered[0]).scene(pan, ms)
-        return step.function(scene.tile(window, step.halo))
+        return step.function(scene.tile(window, step.need.halo))
 
 
 def _advance(method: Method, setup: Setup, history: Sequence[Sequence[Any]]) -> Pass | Fitted:
@@ -180,15 +181,16 @@ def _sharpen_chunk(
 
 def _tile(setup: Setup, sharpener: Sharpener, dtype: np.dtype[Any]) -> Shape:
     """The largest tile whose computing fits the working memory, at least the smallest there is."""
+    tiles = TILES[:2] if sharpener.reach else TILES  # networks compute whole blocks
     fitting = (
         tile
-        for tile in TILES
+        for tile in tiles
         if tile_bytes(
             tile, setup.bands, dtype.itemsize, setup.pair, sharpener.halo, sharpener.reach, sharpener.working
         ).computing
         <= WORKING
     )
-    return next(fitting, TILES[-1])
+    return next(fitting, tiles[-1])
 
 
 # The graph
@@ -332,15 +334,15 @@ def _fit(
     token: str,
 ) -> Delayed:
     """The fit, pass by pass."""
-    places = plan(setup.pair.shape, (STATISTICS_TILE, STATISTICS_TILE))
-    halos = rehearse(method.sharpener, setup)
+    needs = rehearse(method.sharpener, setup)
     # After registration: its pixels must be gone before those of the first pass come.
     step = _single(f"fose-step-{token}-0", (_first, method, setup, registered.key), registered)
     histories: list[Delayed] = []
-    for index, halo in enumerate(halos):
+    for index, need in enumerate(needs):
+        places = statistics_windows(setup.pair.shape, need.sample)
         name = f"fose-pass-{token}-{index}"
         read = pixels.after(step, name)
-        tasks, sources = read.tasks([_reads(setup, *moved, place, halo, 0, holes) for place in places])
+        tasks, sources = read.tasks([_reads(setup, *moved, place, need.halo, 0, holes) for place in places])
         keys: list[Hashable] = [(f"{name}-tile", number) for number in range(len(places))]
         for key, place, (pan, ms) in zip(keys, places, sources, strict=True):
             tasks[key] = (_measure, setup, registered.key, step.key, pan, ms, place)
@@ -349,7 +351,7 @@ def _fit(
         known = [history.key for history in histories]
         step = _single(f"fose-step-{token}-{index + 1}", (_advance, method, setup, known), *histories)
     name = method.sharpener.name
-    return _single(f"fose-fit-{token}", (finished, step.key, name, len(halos)), step)
+    return _single(f"fose-fit-{token}", (finished, step.key, name, len(needs)), step)
 
 
 def _first(method: Method, setup: Setup, registered: Registered) -> Pass | Fitted:

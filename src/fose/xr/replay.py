@@ -2,7 +2,7 @@
 
 `Sharpener.fit` is plain code that calls `scene.map` once or more, each pass depending on the one before. A graph needs
 the passes apart: fit is run again from the start with the results of the passes so far, until it asks for the next
-one (`advance`). That costs little, as fit only sums statistics. How many passes there are, and their halos, a
+one (`advance`). That costs little, as fit only sums statistics. How many passes there are, and what they read, a
 rehearsal on a small made-up scene tells before any pixel is read.
 """
 
@@ -58,11 +58,19 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Need:
+    """What a pass reads: statistics tiles or a sample of each, with a halo of so many MS pixels."""
+
+    halo: int
+    sample: bool
+
+
+@dataclass(frozen=True)
 class Pass:
-    """What fit wants next: a function of every statistics tile, read with a halo of so many MS pixels."""
+    """What fit wants next: a function of every statistics tile."""
 
     function: Callable[[SceneTile], Any]
-    halo: int
+    need: Need
 
 
 @dataclass(frozen=True)
@@ -88,10 +96,10 @@ class Replay:
         self.gains, self.pan_gain, self.wavelengths = setup.gains, setup.pan_gain, setup.wavelengths
         self._history = list(history)
 
-    def map(self, function: Callable[[Tile], T], halo: int = 0) -> Iterator[T]:
+    def map(self, function: Callable[[Tile], T], halo: int = 0, sample: bool = False) -> Iterator[T]:
         """The results of the next pass, or an end to fit where that pass has not run."""
         if not self._history:
-            raise _Wanted(Pass(function, halo))
+            raise _Wanted(Pass(function, Need(halo, sample)))
         return iter(self._history.pop(0))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -117,14 +125,14 @@ def finished(step: Pass | Fitted, name: str, passes: int) -> Any:
     return step.value
 
 
-def rehearse(sharpener: Sharpener, setup: Setup) -> list[int]:
-    """The halo of each pass of fit, MS pixels, found on a small textured scene of the same ratio, bands and gains."""
-    halos: list[int] = []
+def rehearse(sharpener: Sharpener, setup: Setup) -> list[Need]:
+    """What each pass of fit reads, found on a small textured scene of the same ratio, bands and gains."""
+    needs: list[Need] = []
 
     class Rehearsal(JoinedScene):
-        def map(self, function: Callable[[SceneTile], T], halo: int = 0) -> Iterator[T]:
-            halos.append(halo)
-            return super().map(function, halo)
+        def map(self, function: Callable[[SceneTile], T], halo: int = 0, sample: bool = False) -> Iterator[T]:
+            needs.append(Need(halo, sample))
+            return super().map(function, halo, sample)
 
     random = np.random.default_rng(0)
     ms = random.uniform(500, 1500, (setup.bands, REHEARSAL, REHEARSAL)).astype(np.float32)
@@ -145,4 +153,4 @@ def rehearse(sharpener: Sharpener, setup: Setup) -> list[int]:
                 pool,
             )
         )
-    return halos
+    return needs

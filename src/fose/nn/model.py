@@ -1,0 +1,59 @@
+"""The networks by name and size, and the form in which they are evaluated on one window."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fose.nn.denoiser import Denoiser
+from fose.nn.end_to_end import EndToEnd
+from fose.nn.fose import Fose
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """Sizes of the networks."""
+
+    width: int = 40
+    depth: int = 4
+    plain_width: int = 32
+    hidden: int = 24
+    adaptive: bool = True
+    base: bool = True  # start from the injected classical base; False: from the MS on the PAN grid, as the paper does
+
+
+def new_model(stage: str, sizes: ModelRecipe) -> nn.Module:
+    """The untrained network of a training stage: a denoiser, the end-to-end network, or both joined."""
+    denoiser = Denoiser(sizes.width, sizes.depth, adaptive=sizes.adaptive)
+    plain = EndToEnd(sizes.plain_width, sizes.depth)
+    if is_denoiser(stage):
+        return denoiser
+    return plain if stage == "end_to_end" else Fose(denoiser, plain, sizes.hidden)
+
+
+def is_denoiser(stage: str) -> bool:
+    """Whether the stage's network takes x_t and a time."""
+    return stage in ("diffusion", "one_step")
+
+
+def at_end(model: nn.Module, inputs: Inputs) -> Tensor:
+    """A denoiser evaluated once at t = T from x_T = 0: the student's prediction, deterministic."""
+    start = torch.zeros_like(inputs[1][:, :, 0])
+    predicted: Tensor = model(start, torch.ones_like(start[:, 0, 0, 0]), inputs)
+    return predicted
+
+
+class OneWindow(nn.Module):
+    """A stage's network for one window, without the batch axis: what an engine evaluates."""
+
+    def __init__(self, model: nn.Module, stage: str) -> None:
+        super().__init__()
+        self.model, self.timed = model, is_denoiser(stage)
+
+    def forward(self, spatial: Tensor, spectral: Tensor, conditions: Tensor) -> Tensor:
+        """x0 (C, H, W) from (3, H, W), (C, 3, H, W), (C, 10)."""
+        inputs = spatial[None], spectral[None], conditions[None]
+        predicted: Tensor = at_end(self.model, inputs)[0] if self.timed else self.model(inputs)[0]
+        return predicted
