@@ -1,6 +1,7 @@
 """``fose sharpen`` (and ``rio sharpen``)."""
 
 import dataclasses
+import functools
 import json
 import sys
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, split_paths
+from fose.errors import InputError
 
 
 @click.command(short_help="Sharpen MS with PAN into a new file.")
@@ -43,6 +45,7 @@ from fose.cli.options import KeyValue, Memory, Numbers, pair_options, reported, 
 @click.option(
     "--device", default="auto", show_default=True, help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1."
 )
+@click.option("--dask", metavar="ADDRESS", help="Compute on a Dask cluster: its scheduler's address, or local.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a report of the run as JSON.")
@@ -51,6 +54,7 @@ def sharpen(
     paths: tuple[str, ...],
     method: str | None,
     creation: tuple[tuple[str, str], ...],
+    dask: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -66,7 +70,8 @@ def sharpen(
 
     def run(progress: Any = None) -> Report:
         chosen = method or api.DEFAULT_METHOD
-        return api.sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
+        sharpen = api.sharpen if dask is None else _on_cluster(dask)
+        return sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
 
     report = run() if quiet or not sys.stderr.isatty() else _with_progress(run)
     if not quiet:
@@ -80,6 +85,15 @@ def sharpen(
             f"{report.output}: {width}x{height} px, {bands} bands, {report.dtype}, {report.method}, "
             f"sensor {report.sensor}, {report.seconds['total']:.1f} s, {report.megapixels_per_second:.1f} MP/s"
         )
+
+
+def _on_cluster(address: str) -> Any:
+    """`api.sharpen` on the Dask cluster of that scheduler."""
+    try:
+        from fose.xr import cluster
+    except ImportError as error:
+        raise InputError(f"--dask needs packages that are missing ({error}); pip install 'fose[dask]'") from error
+    return functools.partial(cluster.sharpen_files, address)
 
 
 def _with_progress(run: Any) -> Any:

@@ -190,7 +190,7 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
             joined(opened, options, pool, budget.fitting), options.register, options.reference
         )
         clock.append(time.perf_counter())
-        spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
+        spec = output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
         fit = sharpener.fit(scene)
         clock.append(time.perf_counter())
         with OutputFile(spec) as output:
@@ -199,7 +199,7 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
                 if progress:
                     progress(window.shape[0] * window.shape[1], scene.pair.shape[0] * scene.pair.shape[1])
         clock.append(time.perf_counter())
-    return _report(opened, out, sharpener, scene, registration, spec, clock)
+    return report_of(opened, out, sharpener, scene, registration, spec, clock)
 
 
 def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
@@ -215,7 +215,7 @@ def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-def _report(
+def report_of(
     opened: Opened,
     out: Path,
     sharpener: Sharpener,
@@ -224,6 +224,7 @@ def _report(
     spec: OutputSpec,
     clock: Sequence[float],
 ) -> Report:
+    """What was done; clock: when the run began, was registered, fitted and finished, in seconds."""
     total = clock[-1] - clock[0]
     phases = zip(("register", "fit", "apply_and_write"), clock, clock[1:], strict=False)
     return Report(
@@ -308,7 +309,7 @@ def sharpen_to_array(
     return out, None if valid.all() else valid
 
 
-def _output_spec(
+def output_spec(
     out: Path,
     opened: Opened,
     pair: GridPair,
@@ -318,6 +319,7 @@ def _output_spec(
     dtype: np.dtype[Any],
     threads: int,
 ) -> OutputSpec:
+    """Everything about the output but its pixels."""
     ms, pan = opened.ms.info, opened.pan.info
     may_miss = options.extent != "intersection" or opened.ms.warped or pan.dtype.kind == "f" or ms.dtype.kind == "f"
     return OutputSpec(

@@ -11,7 +11,6 @@ import numpy as np
 import xarray
 
 from fose import api, sensors
-from fose.errors import InputError
 from fose.ops.resample import kernel
 from fose.scene.grid import GridPair, join
 from fose.scene.sharpen import Options, output_dtype
@@ -57,7 +56,7 @@ def sharpen(
     kernel(resampling)
     asked = None if dtype is None else output_dtype(dtype, ms_image.array.dtype)
     storage = choose_storage(pan_image, ms_image, asked, nodata, extent)
-    chosen = _method(method, weights, device)
+    chosen = Method.of(method, weights, device)
     pair = join(pan_image.grid, ms_image.grid, extent)
     guess = recognise(pan_image, ms_image, pair.ratio, sensor)
     data = _lazy(pan_image, ms_image, chosen, pair, guess, (register, reference, resampling), storage)
@@ -66,16 +65,6 @@ def sharpen(
     if dask.is_dask_collection(pan) or dask.is_dask_collection(ms):
         return sharp
     return sharp.compute(scheduler="threads")
-
-
-def _method(method: str | Sharpener, weights: Sequence[float] | None, device: str) -> Method:
-    """InputError where there is none of that name, or it takes no weights."""
-    chosen = Method(method, None if weights is None else tuple(weights), device)
-    if isinstance(method, str):
-        _ = chosen.sharpener
-    elif weights is not None:
-        raise InputError("weights: expected none with a sharpener of your own; give them to it")
-    return chosen
 
 
 def _lazy(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from fose import api
+from fose.errors import InputError
 from fose.ops.resample import kernel
 from fose.ops.shift import LIMIT, Shift
 from fose.scene.grid import GridPair, Shape
@@ -50,6 +51,16 @@ class Method:
     chosen: str | Sharpener
     weights: tuple[float, ...] | None = None
     device: str = "auto"
+
+    @classmethod
+    def of(cls, chosen: str | Sharpener, weights: Sequence[float] | None, device: str) -> "Method":
+        """Checked: InputError where there is none of that name, or it takes no weights."""
+        method = cls(chosen, None if weights is None else tuple(weights), device)
+        if isinstance(chosen, str):
+            _ = method.sharpener
+        elif weights is not None:
+            raise InputError("weights: expected none beside a sharpener of your own; give them to it")
+        return method
 
     @property
     def sharpener(self) -> Sharpener:
