@@ -195,8 +195,8 @@ def choose_storage(pan: Image, ms: Image, dtype: np.dtype[Any] | None, nodata: f
     value = next((value for value in known if value is not None), None)
     if value is None and stored.kind in "iu" and (pan.may_miss or ms.may_miss or extent != "intersection"):
         value = 0.0
-    if stored.kind == "f" and (nodata is None and ms.nodata is None and _masked(ms)):
-        value = None
+    if stored.kind == "f" and (value is None or (nodata is None and ms.nodata is None and _masked(ms))):
+        value = float("nan")
     return Storage(stored, value, own if packed else None)
 
 
@@ -243,7 +243,6 @@ def result(
         dims=(band, y, x),
         coords=_band_coords(ms) | _pixel_coords(pan, pair),
         attrs=attrs | {"FOSE_VERSION": __version__, **provenance},
-        name=ms.array.name,
     )
     named = named.rio.set_spatial_dims(x, y)
     crs = pair.crs or ms.array.rio.crs
@@ -255,9 +254,9 @@ def result(
         named.encoding["dtype"] = storage.dtype
         if storage.nodata is not None:
             named.encoding["_FillValue"] = storage.dtype.type(storage.nodata)
-    elif storage.nodata is not None or data.dtype.kind == "f":
-        named = named.rio.write_nodata(np.nan if storage.nodata is None else storage.nodata)
-    return named
+    elif storage.nodata is not None:
+        named = named.rio.write_nodata(storage.nodata)
+    return named.rename(ms.array.name)  # or Dask's own, which writers take for a band's name
 
 
 def _of_pixels(key: Any) -> bool:

@@ -75,7 +75,7 @@ def _named(name: str, weights: tuple[float, ...] | None, device: str) -> Sharpen
 
 @dataclass(frozen=True)
 class Storage:
-    """How the result's pixels are stored: their type, and the value of missing ones (None: NaN, or none can be).
+    """How the result's pixels are stored: their type, and the value of missing ones (None: there are none).
 
     decoded: the floating type that they have in memory, missing ones NaN; None: as stored.
     """
