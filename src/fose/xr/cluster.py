@@ -83,7 +83,7 @@ def connected(address: str, threads: int | None) -> Iterator[Client]:
     with ExitStack() as stack:
         target: Any = address
         if address == LOCAL:
-            target = LocalCluster(n_workers=threads or cores(), threads_per_worker=1, dashboard_address=None)
+            target = LocalCluster(n_workers=threads or cores(), threads_per_worker=1, dashboard_address=":0")
             stack.enter_context(target)
         try:
             client = stack.enter_context(Client(target, set_as_default=False))
