@@ -1,6 +1,9 @@
 """Whole-process speed and memory of fose beside GDAL's weighted Brovey, interleaved on the same files.
 
-    python benchmarks/throughput.py [--size 8192] [--repeats 3] [--methods brovey,gsa,mtf-glp-fs] [--folder DIR]
+    python benchmarks/throughput.py [--size 8192] [--repeats 3] [--methods fose,brovey,gsa,mtf-glp-fs] [--folder DIR]
+
+Orfeo ToolBox's rcs (otbcli_BundleToPerfectSensor, Debian's otb-bin) and orthority's Gram-Schmidt (`oty`, see --oty)
+take part where they are installed.
 
 Makes a uint16 PAN of size x size and MS of a quarter of it with 4 and 8 bands, runs every command once per round, and
 prints medians and the ratio to GDAL in the same round. Uncompressed output, two threads, as GDAL's command below.
@@ -79,6 +82,22 @@ def gdal_command(folder: Path, bands: int) -> list[str]:
     return [*interpreter, script, "-q", "-r", "cubic", *weights, "-threads", str(THREADS), *creation, *files]
 
 
+def otb_command(folder: Path, bands: int) -> list[str]:
+    """Orfeo ToolBox: superimposition and ratio component substitution in one application, its default memory."""
+    creation = "&gdal:co:".join(("?&streaming:type=auto", *CREATION))
+    pan, ms = folder / "pan.tif", folder / f"ms{bands}.tif"
+    out = ["-out", f"{folder / 'out.tif'}{creation}", "uint16"]
+    return ["otbcli_BundleToPerfectSensor", "-inp", str(pan), "-inxs", str(ms), "-method", "rcs", *out]
+
+
+def oty_command(program: str, folder: Path, bands: int) -> list[str]:
+    """orthority's Gram-Schmidt."""
+    pan, ms = folder / "pan.tif", folder / f"ms{bands}.tif"
+    creation = [part for option in CREATION for part in ("-co", option)]
+    files = ["-p", str(pan), "-ms", str(ms), "-of", str(folder / "out.tif")]
+    return [program, "sharpen", *files, "--no-build-ovw", *creation]
+
+
 def fose_command(folder: Path, bands: int, method: str, extra: list[str]) -> list[str]:
     """fose with its default memory; --register as given, uncompressed like GDAL's."""
     creation = [part for option in (*CREATION, "COMPRESS=NONE") for part in ("--co", option)]
@@ -91,7 +110,8 @@ def timed(command: list[str], out: Path) -> Run:
     """Run a command to its end; its output is removed before and after, so that every run writes a new file."""
     out.unlink(missing_ok=True)
     started = time.perf_counter()
-    process = subprocess.Popen(command)
+    quiet = {"OTB_LOGGER_LEVEL": "WARNING", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(THREADS)}
+    process = subprocess.Popen(command, env=os.environ | quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     if status or not out.exists():
@@ -117,7 +137,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--methods", default="brovey,gsa,mtf-glp-fs")
+    parser.add_argument("--methods", default="fose,brovey,gsa,mtf-glp-fs")
+    parser.add_argument("--oty", default="oty", help="orthority's command line, which may live in its own environment")
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
@@ -129,6 +150,10 @@ def main() -> None:
             for method in chosen.methods.split(","):
                 commands[f"fose {method} ×{bands}"] = fose_command(folder, bands, method, ["--register", "off"])
             commands[f"fose gsa, registered ×{bands}"] = fose_command(folder, bands, "gsa", [])
+            if shutil.which("otbcli_BundleToPerfectSensor"):
+                commands[f"otb rcs ×{bands}"] = otb_command(folder, bands)
+            if shutil.which(chosen.oty):
+                commands[f"orthority gram-schmidt ×{bands}"] = oty_command(chosen.oty, folder, bands)
         runs: dict[str, list[Run]] = {key: [] for key in commands}
         for _ in range(chosen.repeats):
             for key, command in commands.items():

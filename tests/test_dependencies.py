@@ -37,7 +37,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "torch": {"nn", "training", "data", "runtime", "api"},
     "h5py": {"data"},
-    "matplotlib": {"evaluation"},
+    "matplotlib": {"training"},
     "jinja2": {"evaluation"},
     "dask": {"xr"},
     "distributed": {"xr"},

@@ -21,6 +21,7 @@ from fose.ops.resample import kernel
 from fose.runtime.network import Network
 from fose.runtime.openvino import OpenVinoEngine
 from fose.scene import gdal_brovey
+from fose.scene import resume as resumable
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
 from fose.scene.register import register as register_scene
@@ -65,6 +66,8 @@ def sharpen(
     weights: Sequence[float] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    resume: bool = False,
+    shard: tuple[int, int] | None = None,
     **options: Any,
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
@@ -72,6 +75,8 @@ def sharpen(
     pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
     weights: for the methods that take them, one per band. device: where networks run, "auto" (a GPU that PyTorch
     sees, else the CPU), "cpu", "cuda" (all GPUs) or "cuda:1". options: the fields of `fose.scene.sharpen.Options`.
+    resume: keep what is finished beside `out`, and continue from what an earlier run kept. shard: (i, n) makes the i-th
+    of n shares only, for `merge` to join; see docs/resume.md.
     progress is called with the PAN pixels just written and in all. Returns a `Report`. Raises a subclass of
     `fose.FoseError` and leaves no file when it cannot finish.
     """
@@ -80,9 +85,21 @@ def sharpen(
         raise InputError("expected at least one MS file, found none")
     chosen = checked_options(options)
     if method == gdal_brovey.NAME:
+        if resume or shard:
+            raise InputError(f"method {method}: expected no resume or shard, which it cannot do; choose another method")
         return gdal_brovey.sharpen_files(pan, paths, out, weights, chosen, progress)
     sharpener = _sharpener(method, weights, device)
+    if resume or shard:
+        return resumable.sharpen_files(pan, paths, out, sharpener, chosen, shard, progress)
     return sharpen_files(pan, paths, out, sharpener, chosen, progress)
+
+
+def merge(out: PathLike, *, overwrite: bool = False, threads: int | None = None) -> Report:
+    """Join what the shards of `sharpen` made into `out`, byte for byte what one run writes; see docs/resume.md.
+
+    Needs no input. Raises InputError that names the shards that are missing.
+    """
+    return resumable.merge(out, overwrite, threads)
 
 
 def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None, device: str = "auto") -> Sharpener:

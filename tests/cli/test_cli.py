@@ -339,7 +339,7 @@ def test_help_names_every_command_and_option():
     assert all(name in text for name in COMMANDS)
     text = invoke("sharpen", "--help").stdout
     options = "method bands weights resampling extent of co dtype nodata memory threads register reference overwrite"
-    for name in f"{options} quiet json sensor".split():
+    for name in f"{options} quiet json sensor resume shard".split():
         assert f"--{name}" in text, name
 
 

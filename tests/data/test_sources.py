@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fose.data import TRAIN, VALIDATION, WEIGHTS, Source, draw, samples, sources, split_of, write_manifest
+from fose.data import TRAIN, VALIDATION, WEIGHTS, Settings, Source, draw, samples, sources, split_of, write_manifest
 from fose.data.sources import scene_source
 from fose.data.splits import VALIDATION_GROUPS
 from fose.data.valid import largest_rectangle
@@ -97,8 +97,9 @@ def test_errors_say_what_is_missing(tmp_path: Path) -> None:
         next(draw([], 1, seed=0))
     with pytest.raises(InputError, match="a wavelength for each band"):
         next(draw([Source("x", "naip", "x", "made-up", "none", (None,), np.ones((1, 128, 128)))], 1, seed=0))
+    flat = Source("flat", "naip", "flat", "made-up", "none", (480.0,), np.full((1, 128, 128), 9))
     with pytest.raises(InputError, match="images that vary"):
-        next(draw([Source("flat", "naip", "flat", "made-up", "none", (480.0,), np.full((1, 128, 128), 9))], 1, seed=0))
+        next(draw([flat], 1, seed=0, settings=Settings(object_probability=0)))
 
 
 def test_largest_rectangle() -> None:

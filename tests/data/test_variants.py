@@ -17,6 +17,8 @@ EXACT = Settings(
     nonlinearity=0,
     field=0,
     subsets=False,
+    object_probability=0,
+    hidden_probability=0,
     wide_probability=0,  # bends the bands that it makes
 )
 
@@ -97,7 +99,8 @@ def test_misregistration_moves_pan_by_no_more_than_it_says() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_constant_image_stays_constant(seed: int) -> None:
     source = bands_source(np.full((4, 200, 200), 87, np.uint8))
-    sample = variant(source, np.random.default_rng(seed), Settings(noise_probability=0, field=0))
+    settings = Settings(noise_probability=0, field=0, object_probability=0)
+    sample = variant(source, np.random.default_rng(seed), settings)
     assert np.ptp(sample.pan) <= 1  # DN: rounding of a value near one half
     assert np.ptp(sample.ms, axis=(1, 2)).max() <= 1
     assert np.abs(sample.ms.mean(axis=(1, 2)) - sample.target.mean(axis=(1, 2))).max() <= 0.51
@@ -146,6 +149,23 @@ def test_wavelengths_are_known_or_all_unknown_and_wide_sensors_have_eight() -> N
     assert 0.05 < len(anonymous) / len(drawn) < 0.4
     assert 0.05 < len(wide) / len(drawn) < 0.4
     assert all(len(set(sample.wavelengths)) == 8 for sample in wide if sample not in anonymous)
+
+
+def test_pan_may_see_light_that_no_band_sees() -> None:
+    """Such a sensor keeps its four bands and their wavelengths; its PAN is no mixture of them."""
+    source = bands_source(np.random.default_rng(0).uniform(50, 255, (4, 200, 200)))
+    unexplained = {}
+    for hidden in (0.0, 1.0):
+        settings = replace(EXACT, hidden_probability=hidden, soft_probability=0)
+        drawn = [variant(source, np.random.default_rng(seed), settings) for seed in range(12)]
+        assert {len(sample.target) for sample in drawn} == {4}
+        rests = []
+        for sample in drawn:
+            bands = np.stack([*sample.target, np.ones_like(sample.pan)]).reshape(5, -1)
+            fit = np.linalg.lstsq(bands.T, sample.pan.ravel(), rcond=None)[0]
+            rests.append((sample.pan.ravel() - fit @ bands).std() / sample.pan.std())
+        unexplained[hidden] = np.mean(rests)
+    assert unexplained[1.0] > unexplained[0.0] + 0.01
 
 
 def test_haze_falls_with_wavelength() -> None:

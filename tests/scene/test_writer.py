@@ -9,7 +9,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from fose.errors import InputError, OutputError
-from fose.scene.grid import Grid, join
+from fose.scene.grid import Grid
 from fose.scene.reader import BandInfo, RasterInfo
 from fose.scene.tiles import Window, plan
 from fose.scene.writer import Missing, OutputFile, OutputSpec, check_target, choose_missing
@@ -19,15 +19,14 @@ SHAPE = 600, 700
 
 @pytest.fixture
 def spec(synth, tmp_path):
-    pan = Grid(SHAPE, synth.utm(), rasterio.CRS.from_string(synth.UTM))
-    pair = join(pan, Grid((150, 175), synth.utm(4), pan.crs))
+    grid = Grid(SHAPE, synth.utm(), rasterio.CRS.from_string(synth.UTM))
     bands = [
         BandInfo(f"band {index}", kind, 0.5 * index, index - 3.0, f"unit {index}", {"wavelength": str(400 + index)})
         for index, kind in enumerate([ColorInterp.red, ColorInterp.gray, ColorInterp.undefined, ColorInterp.blue], 1)
     ]
     domains = {"OWN": {"satId": "WV02"}, "xml:XMP": {"xml:XMP": "<x/>"}}
     return OutputSpec(
-        tmp_path / "out.tif", "GTiff", {}, np.dtype("uint16"), pair, bands, {"A": "b"}, domains, Missing(None)
+        tmp_path / "out.tif", "GTiff", {}, np.dtype("uint16"), grid, bands, {"A": "b"}, domains, Missing(None)
     )
 
 

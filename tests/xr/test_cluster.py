@@ -127,6 +127,8 @@ def test_what_cannot_be_done_is_one_line(client, holed_pair, tmp_path):
     address, (pan, ms), out = client.scheduler.address, holed_pair, tmp_path / "out.tif"
     with pytest.raises(InputError, match="--dask: expected a method that works tile by tile"):
         sharpen_files(address, pan, [ms], out, "gdal-brovey")
+    with pytest.raises(InputError, match="--dask: expected neither --resume nor --shard"):
+        sharpen_files(address, pan, [ms], out, "gsa", shard=(1, 2))
     with pytest.raises(InputError, match="--dask: expected the address of a Dask scheduler"):
         sharpen_files("nowhere", pan, [ms], out, "gsa")
     out.touch()

@@ -10,6 +10,7 @@ import xarray
 import fose
 from fose import classical
 from fose.errors import GridError, InputError
+from fose.runtime.network import Network
 from fose.scene.sharpen import Options, sharpen_files
 from fose.xr import sharpen
 
@@ -41,6 +42,26 @@ def test_pixels_are_those_of_the_local_run(synth, small_tiles, opened, holed_pai
     sharp = sharpen(*opened(*holed_pair), chosen(synth, name), register="off")
     assert max(map(len, sharp.chunks)) > 1
     assert np.array_equal(values(sharp), synth.load(by_files(synth, holed_pair, tmp_path, name)))
+
+
+def test_a_network_sees_its_context_and_statistics_may_be_samples(synth, small_tiles, opened, holed_pair, monkeypatch):
+    """From 16 statistics tiles on a network's fit looks at the middle of each; apply reaches 64 PAN pixels beyond."""
+    monkeypatch.setattr("fose.scene.scene.STATISTICS_TILE", 64)
+
+    def engine(spatial, spectral, conditions):
+        far = np.roll(spatial[1], 50, axis=0) - np.roll(spatial[0], -30, axis=1)
+        return (0.1 * spectral[:, 2] * conditions[:, :1, None] + 0.05 * far).astype(np.float32)
+
+    network = Network("net", engine)
+    sharp = values(sharpen(*opened(*holed_pair), network, register="off"))
+    with rasterio.open(holed_pair[0]) as pan, rasterio.open(holed_pair[1]) as ms:
+        arrays = pan.read(1), ms.read()
+    # The same phase: the MS begins one row below PAN's corner and half a column left of it.
+    options = {"ratio": 4.0, "phase": (1.0, -0.5), "nodata": 0}
+    expected = fose.sharpen_array(*arrays, method=network, **options)
+    known = sharp != 0
+    assert np.array_equal(known, np.isfinite(expected))
+    assert np.array_equal(sharp[known], np.clip(np.rint(expected[known]), 1, 65535))
 
 
 @pytest.mark.parametrize("reference", ["pan", "ms"])

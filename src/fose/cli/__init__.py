@@ -9,6 +9,7 @@ from fose._version import __version__
 # Command name -> module of this package that defines it, and its line in `fose --help`.
 COMMANDS = {
     "sharpen": "Sharpen MS with PAN into a new file.",
+    "merge": "Join what the shards of sharpen made.",
     "info": "Say what sharpen would do with a pair.",
     "report": "Compare results with PAN and MS in one HTML page.",
     "methods": "List the methods.",

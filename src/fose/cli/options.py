@@ -70,6 +70,21 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+class Shard(click.ParamType[tuple[int, int]]):
+    """i/n, the i-th of n shares, counted from 1."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse, or fail naming the option."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)/(\d+)", value)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            self.fail(f"expected i/n with i in 1..n, such as 2/8, found {value!r}", param, ctx)
+        return int(match[1]), int(match[2])
+
+
 threads = click.option("--threads", type=click.IntRange(min=1), help="Compute threads.  [default: all cores]")
 sensor = click.option("--sensor", metavar="NAME", help="Sensor, for MTF gains and wavelengths.  [default: guessed]")
 register = click.option(

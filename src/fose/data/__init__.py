@@ -30,7 +30,7 @@ __all__ = [
 
 # Share of the samples that each family makes. Simulated very-high-resolution sensors taught a trial network most;
 # real pairs keep it honest about real PAN bands. Within a family an image counts by its pixels.
-WEIGHTS = {"naip": 0.45, "landsat": 0.20, "spacenet6": 0.15, "s2": 0.10, "hls": 0.10}
+WEIGHTS = {"naip": 0.38, "landsat": 0.22, "spacenet6": 0.22, "s2": 0.09, "hls": 0.09}
 
 Floats = NDArray[np.float64]
 

@@ -1,7 +1,8 @@
-"""PanCollection's test files: HDF5 or MATLAB files that hold N images under the keys gt, ms, lms and pan.
+"""PanCollection's files: HDF5 or MATLAB files that hold N images under the keys gt, ms, lms and pan.
 
 Deng et al. (2022), "Machine learning in pansharpening: a benchmark, from shallow to deep networks", GRSM 10(3).
 Reduced resolution: gt, lms 256 x 256, ms 64 x 64, pan 256 x 256; full resolution: no gt, 512 x 512 and 128 x 128.
+Training and validation: patches of 64 x 64 with gt.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fose import sensors
 from fose.errors import InputError, ReadError
 
 Array = NDArray[Any]
@@ -61,6 +63,10 @@ class PanCollection:
         """Whether it is a reduced-resolution file, with ground truth."""
         return "gt" in self._arrays
 
+    def sensor(self, named: str | None = None) -> sensors.Guess:
+        """The sensor from the file's name (wv3, gf2, qb, wv2), or as the user named it."""
+        return sensors.resolve(named, sensors.Metadata(count=self.bands, filenames=[self.path.name]))
+
     @property
     def bands(self) -> int:
         """Bands of the MS."""
@@ -70,7 +76,7 @@ class PanCollection:
         if not 0 <= index < len(self):
             raise IndexError(f"{self.path}: expected an image number in 0..{len(self) - 1}, found {index}")
         images = {key: self._image(key, index) for key in self._arrays}
-        if max(float(image.max()) for image in images.values()) <= LEAST_PEAK:
+        if 0 < max(float(image.max()) for image in images.values()) <= LEAST_PEAK:  # all zero: missing, not scaled
             raise InputError(
                 f"{self.path}: expected digital numbers such as 0..2047, found values up to {images['ms'].max():g}; "
                 "multiply the images by their scale (2047, or 1023 for GaoFen-2) first"

@@ -26,6 +26,8 @@ class Settings:
     field: float = 0.06  # largest relative change of PAN's band weights across the image
     subsets: bool = True  # some of the bands in any order; else all as stored
     object_probability: float = 0.15  # of bright or dark objects with sharp edges, up to saturation (made-up sensors)
+    hidden_probability: float = 0.3  # of PAN also seeing light that no band of a made-up sensor sees
+    soft_probability: float = 0.5  # of a made-up sensor's bands having been blurred by its optics
     wide_probability: float = 0.2  # of an image without PAN being given eight bands
     anonymous_probability: float = 0.2  # of wavelengths being unknown
 

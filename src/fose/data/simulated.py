@@ -68,6 +68,12 @@ def with_objects(bands: Array, full: float, rng: Rng) -> Array:
     return np.minimum(bands, np.float32(full))
 
 
+def softened(bands: Array, gain: float) -> Array:
+    """The bands as optics of that MTF gain at Nyquist would show them: no sensor's pixels are as sharp as can be."""
+    sigma = float(np.sqrt(-2 * np.log(gain)) / np.pi)
+    return np.asarray(gaussian_filter(bands, (0, sigma, sigma), mode="nearest"))
+
+
 def pan_mix(work: Array, wavelengths: tuple[float, ...], rng: Rng, settings: Settings) -> Array:
     """(H, W) PAN before its optics: bands in random positive shares that drift slowly across the image."""
     nir = rng.choice(PAN_NIR)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fose.data.crops import Point, Rng, View, place, read_resampled, shrunk, spare, turned, with_context
 from fose.data.sample import Array, Sample
 from fose.data.settings import Settings
-from fose.data.simulated import pan_mix, radiometry, through_optics, widened, with_objects
+from fose.data.simulated import pan_mix, radiometry, softened, through_optics, widened, with_objects
 from fose.data.sources import Pixels, Source
 from fose.errors import InputError
 from fose.ops.mtf import gaussian_sigma
@@ -26,7 +26,8 @@ from fose.sensor_table import GENERIC_GAIN, GENERIC_PAN_GAIN
 
 MS_GAIN = (0.18, 0.42)  # true MTF gains at the MS Nyquist frequency
 PAN_GAIN = (0.08, 0.55)  # true MTF gain of a real PAN brought to the MS grid: from blurred to slightly aliased
-PAN_SIGMA = (0.0, 0.7)  # pixels: optics of a made-up PAN
+PAN_SIGMA = (0.0, 0.75)  # pixels: optics of a made-up PAN
+SOFT_GAIN = (0.2, 0.7)  # MTF gain of a made-up sensor's bands at their own Nyquist frequency
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,18 @@ def _made_up(image: Pixels, wavelengths: tuple[float, ...], ratio: int, rng: Rng
     shrink = rng.uniform(1, min(room, 2)) if rng.random() < settings.shrink_probability else 1.0
     crop = place(tuple(floor(size / shrink + 1e-9) for size in image.shape[1:]), ratio, settings.size, rng)
     bands = with_context(image, crop) if shrink == 1 else shrunk(image, crop, shrink)
-    if len(bands) == 4 and rng.random() < settings.wide_probability:
+    seen = len(bands)  # by the MS; PAN sees all
+    if seen == 4 and rng.random() < settings.wide_probability + settings.hidden_probability:
         bands, wavelengths = widened(bands, wavelengths, rng)
+        if rng.random() * (settings.wide_probability + settings.hidden_probability) < settings.wide_probability:
+            seen = len(bands)
     bands, full = radiometry(bands, wavelengths, rng)
     if rng.random() < settings.object_probability:
         bands = with_objects(bands, full, rng)
     mixed = pan_mix(bands, wavelengths, rng, settings)
+    bands, wavelengths = bands[:seen], wavelengths[:seen]
+    if rng.random() < settings.soft_probability:
+        bands = softened(bands, rng.uniform(*SOFT_GAIN))
     pan = through_optics(mixed, crop, _pan_shift(rng, settings), rng.uniform(*PAN_SIGMA))
     gain, offset = rng.uniform(0.6, 1.4), rng.uniform(0, 0.05) * full
     return _Fine(gain * pan + offset, bands, wavelengths, crop.margin)

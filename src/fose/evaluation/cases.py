@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fose import sensors
 from fose.classical.reference import ReferenceScene
-from fose.data.pancollection import PanCollection, Sample, open_pancollection
+from fose.data.pancollection import Sample, open_pancollection
 from fose.errors import FoseError, GridError, InputError
 from fose.evaluation.full import FullTrial, ReferenceFullTrial
 from fose.evaluation.reduced import ReducedTrial, ReferenceReducedTrial
@@ -191,7 +190,7 @@ class PanCollectionCase:
         """Read the image; with gt it has the reduced protocol, without the full one."""
         with open_pancollection(self.file) as images:
             sample = images[self.index]
-            guess = recognise(images, self.sensor or settings.options.sensor)
+            guess = images.sensor(self.sensor or settings.options.sensor)
         scene = ReferenceScene.of(sample.pan, sample.ms, guess)
         notes = [f"sensor {guess.sensor.name} ({guess.reason})"]
         notes += _lms_note(sample, int(scene.ratio))
@@ -205,11 +204,6 @@ class PanCollectionCase:
             border = settings.border("reference")
             trials = settings.chosen(reduced=lambda: ReferenceReducedTrial(scene, gt, border, peak))
         yield Opening(trials, tuple(notes))
-
-
-def recognise(images: PanCollection, sensor: str | None) -> sensors.Guess:
-    """The sensor from the file's name (wv3, gf2, qb, wv2), or as the user says."""
-    return sensors.resolve(sensor, sensors.Metadata(count=images.bands, filenames=[images.path.name]))
 
 
 def _lms_note(sample: Sample, ratio: int) -> list[str]:

@@ -38,6 +38,7 @@ QUANTILES = (np.arange(100) + 0.5) / 100  # what each tile tells of a band's dis
 LARGEST_MODULATION = 3.0
 LARGEST_GAIN = 3.0  # of PAN's detail in a band, both normalised
 LEAST_BRIGHTNESS = 0.1  # of PAN above haze, in its mean: no division by less
+STRIP = 32  # rows whose images stay in a core's cache while they are computed
 # Pulls the two injection gains together where the scene hardly tells them apart; share of the detail's energy.
 RIDGE = 0.03
 
@@ -234,20 +235,34 @@ def features(tile: Tile, fit: Statistics) -> Features:
         intensity += weight * band
     low = tile.degrade(pan, [fit.gain])[0]
     up = tile.upsample(np.concatenate([ms, low[None], intensity[None]]))
-    inverse_detail = np.float32(_inverse(fit.detail))
-    detail = (pan - up[-2]) * inverse_detail
-    spatial = np.stack([pan, detail, (pan - up[-1]) * inverse_detail])
+    spatial = np.empty((SPATIAL, *pan.shape), np.float32)
     spectral = np.empty((len(ms), SPECTRAL, *pan.shape), np.float32)
-    spectral[:, 1] = up[:-2]
-    spectral[:, 2] = modulation(up[:-2], up[-2], fit.haze, fit.pan_haze)
-    for band, constant, modulated in zip(spectral, fit.constant_gain, fit.modulated_gain, strict=True):
-        gain = band[2] * np.float32(modulated * fit.detail)
-        gain += np.float32(constant * fit.detail)
-        np.clip(gain, -LARGEST_GAIN * fit.detail, LARGEST_GAIN * fit.detail, out=gain)
-        band[2] *= detail
-        np.multiply(gain, detail, out=band[0])
-        band[0] += band[1]
+    for first in range(0, len(pan), STRIP):
+        rows = slice(first, first + STRIP)
+        _fill_features(pan[rows], up[:, rows], fit, spatial[:, rows], spectral[:, :, rows])
     return Features(spatial, spectral, conditions(fit))
+
+
+def _fill_features(pan: Array, up: Array, fit: Statistics, spatial: Array, spectral: Array) -> None:
+    """The images of some rows, from PAN (h, W) and the bands, degraded PAN and intensity (C + 2, h, W)."""
+    inverse_detail = np.float32(_inverse(fit.detail))
+    low, intensity = up[-2:]
+    spatial[0] = pan
+    detail = np.subtract(pan, low, out=spatial[1])
+    detail *= inverse_detail
+    np.subtract(pan, intensity, out=spatial[2])
+    spatial[2] *= inverse_detail
+    ratios = modulation(up[:-2], low, fit.haze, fit.pan_haze)
+    limit = LARGEST_GAIN * fit.detail
+    for k, ratio in enumerate(ratios):
+        base, ms, modulated = spectral[k]
+        ms[:] = up[k]
+        np.multiply(ratio, detail, out=modulated)
+        ratio *= np.float32(fit.modulated_gain[k] * fit.detail)
+        ratio += np.float32(fit.constant_gain[k] * fit.detail)
+        np.clip(ratio, -limit, limit, out=ratio)
+        np.multiply(ratio, detail, out=base)
+        base += ms
 
 
 def conditions(fit: Statistics) -> Array:

@@ -114,6 +114,15 @@ class Raster:
         """The file and its 1-based band behind each band."""
         return [(self.paths[file], self._numbers[file][band]) for file, band in self._chosen]
 
+    @property
+    def files(self) -> list[str]:
+        """Every file that the raster is read from: itself, a VRT's sources, georeference beside it.
+
+        Not the .aux.xml beside it, into which any viewer may write.
+        """
+        found = [file for handle in self._open() for file in handle.files]
+        return [file for file in dict.fromkeys((*self.paths, *found)) if not file.endswith(".aux.xml")]
+
     def __len__(self) -> int:
         return len(self._chosen)
 

@@ -1,10 +1,11 @@
 """The pipeline, top to bottom: open -> join -> register -> fit -> apply per tile -> store -> seal."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,17 @@ from fose._version import __version__
 from fose.errors import InputError
 from fose.ops.radiometry import store
 from fose.ops.resample import kernel
-from fose.scene.grid import GridPair, join
+from fose.scene.grid import Grid, GridPair, join
 from fose.scene.memory import Budget
 from fose.scene.reader import Raster, RasterInfo
 from fose.scene.register import Registration, register
 from fose.scene.scene import JoinedScene, Valid
 from fose.scene.tiles import SceneTile, Window, ordered_map, plan
-from fose.scene.writer import Missing, OutputFile, OutputSpec, check_target, choose_missing
+from fose.scene.writer import OutputFile, OutputSpec, check_target, choose_missing
 from fose.sharpener import Array, Sharpener
 
 Progress = Callable[[int, int], None]  # output pixels written since the last call, and in all
+Stored = tuple[Window, NDArray[Any], NDArray[np.bool_] | None]  # a window's stored pixels, and which are valid
 
 # Enough to hide the latency of reading behind computing; more would only hold more tiles in memory.
 READERS = 2
@@ -44,7 +46,7 @@ class Options:
     creation: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
     nodata: float | None = None
-    memory: int = 1024 * 2**20  # bytes
+    memory: int | None = None  # bytes; None: a gigabyte, or what the scene needs
     threads: int | None = None
     register: str = "auto"
     reference: str = "pan"
@@ -80,8 +82,9 @@ class Report:
     registration: dict[str, Any]
     missing: str | None
     notes: list[str]
-    seconds: dict[str, float]
-    megapixels_per_second: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    megapixels_per_second: float = 0.0
+    missing_strips: list[int] = field(default_factory=list)  # what other shards have left to do, counted from 1
 
 
 def open_pair(pan: str | Path, ms: Sequence[str | Path], options: Options, stack: ExitStack) -> Opened:
@@ -173,7 +176,71 @@ def prepared(options: Options) -> Iterator[ExitStack]:
 
 def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progress: Progress | None = None) -> Report:
     """Register, fit, apply and write an opened pair."""
-    clock = [time.perf_counter()]
+    clock = Clock()
+    with registered(opened, out, sharpener, options) as work:
+        clock.lap("register")
+        fit = sharpener.fit(work.scene)
+        clock.lap("fit")
+        with OutputFile(work.spec) as output:
+            shape = work.scene.pair.shape
+            for window, image, valid in work.sharpened(fit, plan(shape, work.budget.tile)):
+                output.write(window, image, valid)
+                if progress:
+                    progress(prod(window.shape), prod(shape))
+        clock.lap("apply_and_write")
+    return clock.timed(work.report, prod(shape))
+
+
+class Clock:
+    """Seconds that the phases of a run took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        """A phase ends here."""
+        now = time.perf_counter()
+        self.seconds[phase], self._last = now - self._last, now
+
+    def timed(self, report: Report, pixels: int) -> Report:
+        """The report with these times, and the rate of so many pixels."""
+        total = sum(self.seconds.values())
+        return replace(report, seconds=self.seconds | {"total": total}, megapixels_per_second=pixels / 1e6 / total)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A registered scene and what turns it into an output. report: all of it that is known before, without times."""
+
+    scene: JoinedScene
+    sharpener: Sharpener
+    budget: Budget
+    readers: ThreadPoolExecutor
+    spec: OutputSpec
+    report: Report
+
+    def sharpened(self, fit: Any, windows: Iterable[Window]) -> Iterator[Stored]:
+        """Read, sharpen and store windows of the output, yielding them in order.
+
+        Readers fetch tiles in advance, compute threads sharpen them, and the caller writes: at most ``budget.ahead``
+        tiles exist at a time.
+        """
+        sharpener, spec = self.sharpener, self.spec
+
+        def read(window: Window) -> SceneTile:
+            return self.scene.tile(window, sharpener.halo, sharpener.reach)
+
+        def compute(reading: Future[SceneTile]) -> Stored:
+            return sharpen_tile(reading.result(), sharpener, fit, spec.missing.nodata, spec.dtype)
+
+        reads = (self.readers.submit(read, window) for window in windows)
+        return ordered_map(compute, reads, self.scene.pool, self.budget.ahead)
+
+
+@contextmanager
+def registered(opened: Opened, out: Path, sharpener: Sharpener, options: Options) -> Iterator[Work]:
+    """A context that divides memory and threads, and registers an opened pair."""
     dtype = output_dtype(options.dtype, opened.ms.info.dtype)
     budget = Budget.split(
         options.memory,
@@ -189,17 +256,9 @@ def run(opened: Opened, out: Path, sharpener: Sharpener, options: Options, progr
         scene, registration = register(
             joined(opened, options, pool, budget.fitting), options.register, options.reference
         )
-        clock.append(time.perf_counter())
         spec = output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
-        fit = sharpener.fit(scene)
-        clock.append(time.perf_counter())
-        with OutputFile(spec) as output:
-            for window, image, valid in sharpened(scene, sharpener, fit, spec.missing, dtype, budget, readers):
-                output.write(window, image, valid)
-                if progress:
-                    progress(window.shape[0] * window.shape[1], scene.pair.shape[0] * scene.pair.shape[1])
-        clock.append(time.perf_counter())
-    return report_of(opened, out, sharpener, scene, registration, spec, clock)
+        report = report_of(opened, sharpener, scene, registration, spec)
+        yield Work(scene, sharpener, budget, readers, spec, report)
 
 
 def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
@@ -216,19 +275,11 @@ def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def report_of(
-    opened: Opened,
-    out: Path,
-    sharpener: Sharpener,
-    scene: JoinedScene,
-    registration: Registration,
-    spec: OutputSpec,
-    clock: Sequence[float],
+    opened: Opened, sharpener: Sharpener, scene: JoinedScene, registration: Registration, spec: OutputSpec
 ) -> Report:
-    """What was done; clock: when the run began, was registered, fitted and finished, in seconds."""
-    total = clock[-1] - clock[0]
-    phases = zip(("register", "fit", "apply_and_write"), clock, clock[1:], strict=False)
+    """What is done, as far as it is known before: all but the times."""
     return Report(
-        output=str(out),
+        output=str(spec.path),
         method=sharpener.name,
         version=__version__,
         inputs={"pan": opened.pan.names[0], "ms": opened.ms.names},
@@ -241,8 +292,6 @@ def report_of(
         registration=registration.as_dict(),
         missing=spec.missing.form,
         notes=[*opened.notes, *_type_notes(opened.ms.info.dtype, spec.dtype), *registration.notes],
-        seconds={name: stop - start for name, start, stop in phases} | {"total": total},
-        megapixels_per_second=scene.pair.shape[0] * scene.pair.shape[1] / 1e6 / total,
     )
 
 
@@ -252,34 +301,6 @@ def _type_notes(ms: np.dtype[Any], out: np.dtype[Any]) -> list[str]:
         return []
     limits = np.iinfo(out)
     return [f"MS is {ms}, output {out}: values are rounded and clipped to {limits.min}..{limits.max}, not rescaled"]
-
-
-Stored = tuple[Window, NDArray[Any], NDArray[np.bool_] | None]
-
-
-def sharpened(
-    scene: JoinedScene,
-    sharpener: Sharpener,
-    fit: Any,
-    missing: Missing,
-    dtype: np.dtype[Any],
-    budget: Budget,
-    readers: ThreadPoolExecutor,
-) -> Iterator[Stored]:
-    """Read, sharpen and store every tile of the output, yielding them in file order.
-
-    Readers fetch tiles in advance, compute threads sharpen them, and the caller writes: at most ``budget.ahead``
-    tiles exist at a time.
-    """
-
-    def read(window: Window) -> SceneTile:
-        return scene.tile(window, sharpener.halo, sharpener.reach)
-
-    def compute(reading: Future[SceneTile]) -> Stored:
-        return sharpen_tile(reading.result(), sharpener, fit, missing.nodata, dtype)
-
-    reads = (readers.submit(read, window) for window in plan(scene.pair.shape, budget.tile))
-    return ordered_map(compute, reads, scene.pool, budget.ahead)
 
 
 def sharpen_tile(tile: SceneTile, sharpener: Sharpener, fit: Any, nodata: float | None, dtype: np.dtype[Any]) -> Stored:
@@ -327,7 +348,7 @@ def output_spec(
         driver=options.driver,
         options=options.creation,
         dtype=dtype,
-        pair=pair,
+        grid=Grid(pair.shape, pair.transform, pair.crs),
         bands=ms.bands,
         tags=ms.tags | _pixel_convention(pan) | _provenance(opened, registration, sharpener),
         domains=ms.domains,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import rasterio
@@ -20,7 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from fose.errors import InputError, OutputError
 from fose.ops.radiometry import check_nodata
-from fose.scene.grid import GridPair
+from fose.scene.grid import Grid
 from fose.scene.reader import BandInfo, RasterInfo, held
 from fose.scene.tiles import Window
 
@@ -47,7 +48,7 @@ class OutputSpec:
     driver: str
     options: Mapping[str, str]
     dtype: np.dtype[Any]
-    pair: GridPair
+    grid: Grid
     bands: Sequence[BandInfo]
     tags: Mapping[str, str]
     domains: Mapping[str, Mapping[str, str]]
@@ -84,8 +85,8 @@ def creation_options(spec: OutputSpec) -> dict[str, str]:
     """GTiff creation options: fose's defaults under the user's."""
     defaults = {
         "TILED": "YES",
-        "BLOCKXSIZE": str(min(BLOCK, _ceil16(spec.pair.shape[1]))),
-        "BLOCKYSIZE": str(min(BLOCK, _ceil16(spec.pair.shape[0]))),
+        "BLOCKXSIZE": str(min(BLOCK, _ceil16(spec.grid.shape[1]))),
+        "BLOCKYSIZE": str(min(BLOCK, _ceil16(spec.grid.shape[0]))),
         "BIGTIFF": "IF_SAFER",
         "COMPRESS": "ZSTD",
         "ZSTD_LEVEL": "1",
@@ -100,8 +101,23 @@ def creation_options(spec: OutputSpec) -> dict[str, str]:
     return defaults | given
 
 
+def _mask_profile(grid: Grid) -> dict[str, Any]:
+    """A small file of one bit per pixel, in blocks."""
+    height, width = grid.shape
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": "uint8"}
+    blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "nbits": 1}
+    return profile | blocks | {"transform": grid.transform}
+
+
 def _ceil16(size: int) -> int:
     return (size + 15) // 16 * 16
+
+
+def try_output(spec: OutputSpec) -> None:
+    """OutputError where GDAL refuses the output or its options, without writing it: to know before computing."""
+    output = OutputFile(spec)
+    output.__enter__()
+    output._abandon()
 
 
 def check_target(path: Path, driver: str, overwrite: bool, inputs: Sequence[str | Path] = ()) -> None:
@@ -144,22 +160,26 @@ class OutputFile:
         check_target(spec.path, spec.driver, spec.overwrite)
         self.spec = spec
         # A folder, so that what GDAL writes beside a file (.IMD, .aux.xml) has its final name and is found again.
-        self._folder = spec.path.with_name(f".{spec.path.name}.{os.getpid()}.part")
+        self._folder = spec.path.with_name(f".{spec.path.name}.{uuid4().hex[:12]}.part")
         self._part = self._folder / "plain" / spec.path.name
+        # The mask waits in a file of its own until the pixels are in theirs: written along with them, its blocks would
+        # come between theirs wherever GDAL's cache happens to be full.
+        self._mask_part = self._folder / "mask.tif"
         self._stack = contextlib.ExitStack()
         self._dataset: Any = None
+        self._mask: Any = None
 
     def __enter__(self) -> "OutputFile":
         spec = self.spec
         alpha = spec.missing.form == "alpha"
         profile = {
             "driver": "GTiff",
-            "width": spec.pair.shape[1],
-            "height": spec.pair.shape[0],
+            "width": spec.grid.shape[1],
+            "height": spec.grid.shape[0],
             "count": len(spec.bands) + alpha,
             "dtype": spec.dtype,
-            "crs": spec.pair.crs,
-            "transform": spec.pair.transform,
+            "crs": spec.grid.crs,
+            "transform": spec.grid.transform,
             "nodata": spec.missing.nodata if spec.missing.form == "nodata" else None,
         }
         self._stack.enter_context(rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True))
@@ -169,6 +189,8 @@ class OutputFile:
             # Metadata first: set later, GDAL would have to move it behind the pixels.
             self._dataset = rasterio.open(self._part, "w", **profile, **self._part_options())
             self._describe(alpha)
+            if spec.missing.form == "mask":
+                self._mask = rasterio.open(self._mask_part, "w", **_mask_profile(spec.grid))
             if spec.driver == "COG":
                 self._try_cog(profile)
         except (*WRITE_ERRORS, TypeError, ValueError) as error:
@@ -230,7 +252,7 @@ class OutputFile:
 
     def _write_validity(self, place: RasterioWindow, valid: NDArray[np.bool_]) -> None:
         if self.spec.missing.form == "mask":
-            self._dataset.write_mask(valid, window=place)
+            self._mask.write(valid, 1, window=place)
         else:
             opaque = np.iinfo(self.spec.dtype).max
             self._dataset.write(np.where(valid, opaque, 0).astype(self.spec.dtype), self._dataset.count, window=place)
@@ -250,6 +272,9 @@ class OutputFile:
 
     def _seal(self) -> None:
         self._dataset.close()
+        if self._mask:
+            self._mask.close()
+            self._append_mask()
         if self._errors.first:
             raise OutputError(f"cannot write {self.spec.path}: {self._why()}")
         _verify(self._part, self.spec.path)
@@ -258,6 +283,11 @@ class OutputFile:
             os.fsync(file.fileno())
         whole.replace(self.spec.path)
         self._move_sidecars(whole.parent)
+
+    def _append_mask(self) -> None:
+        with rasterio.open(self._mask_part) as mask, rasterio.open(self._part, "r+") as dataset:
+            for _, window in mask.block_windows(1):
+                dataset.write_mask(mask.read(1, window=window).astype(bool), window=window)
 
     def _move_sidecars(self, folder: Path) -> None:
         """Put what GDAL wrote beside the file beside the target; what described a replaced file goes."""
@@ -295,9 +325,10 @@ class OutputFile:
 
     def _abandon(self) -> None:
         """Close and remove whatever is left in the hidden folder."""
-        if self._dataset is not None and not self._dataset.closed:
-            with contextlib.suppress(*WRITE_ERRORS):
-                self._dataset.close()
+        for dataset in (self._dataset, self._mask):
+            if dataset is not None and not dataset.closed:
+                with contextlib.suppress(*WRITE_ERRORS):
+                    dataset.close()
         self._stack.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -351,4 +382,13 @@ def _text(error: BaseException) -> str:
     return lines[0] if lines else type(cause).__name__
 
 
-__all__ = ["DRIVERS", "Missing", "OutputFile", "OutputSpec", "check_target", "choose_missing", "creation_options"]
+__all__ = [
+    "DRIVERS",
+    "Missing",
+    "OutputFile",
+    "OutputSpec",
+    "check_target",
+    "choose_missing",
+    "creation_options",
+    "try_output",
+]

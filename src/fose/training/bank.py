@@ -6,6 +6,7 @@ The features come from the same code that sharpens scenes (`fose.ops.features`),
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,15 +37,43 @@ class Entry:
 
 @dataclass(frozen=True)
 class Batch:
-    """N patches of C bands, float32: `inputs` as the networks take them, and the x0 they should predict."""
+    """N patches of C bands, float32: `inputs` as the networks take them, and the x0 they should predict.
+
+    before, after: patches of the same batch that other processes hold. What is drawn at random is drawn for all.
+    """
 
     inputs: tuple[Tensor, Tensor, Tensor]
     clean: Tensor  # (N, C, P, P)
+    before: int = 0
+    after: int = 0
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device."""
         spatial, spectral, conditions = (tensor.to(device, non_blocking=True) for tensor in self.inputs)
-        return Batch((spatial, spectral, conditions), self.clean.to(device, non_blocking=True))
+        clean = self.clean.to(device, non_blocking=True)
+        return Batch((spatial, spectral, conditions), clean, self.before, self.after)
+
+    def times(self, steps: int, generator: torch.Generator) -> Tensor:
+        """(N,) uniform integers below `steps`, on the CPU."""
+        count = len(self.clean)
+        drawn = torch.randint(steps, (self.before + count + self.after,), generator=generator)
+        return drawn[self.before : self.before + count]
+
+    def noise(self, generator: torch.Generator) -> Tensor:
+        """Unit Gaussian noise of `clean`'s shape, on its device."""
+        count, *shape = self.clean.shape
+        drawn = torch.randn((self.before + count + self.after, *shape), generator=generator)
+        return drawn[self.before : self.before + count].to(self.clean)
+
+
+class Cut(NamedTuple):
+    """Where a patch is cut from an entry, PAN pixels, and how it is turned."""
+
+    entry: Entry
+    row: int
+    col: int
+    turns: int
+    flip: bool
 
 
 def sample_scene(sample: Sample, pool: ThreadPoolExecutor) -> JoinedScene:
@@ -88,30 +117,41 @@ class Bank:
     def __len__(self) -> int:
         return sum(map(len, self.groups.values()))
 
-    def batch(self, count: int, patch: int, seed: tuple[int, ...], augment: bool = True) -> Batch:
-        """`count` random patches of `patch` pixels a side from entries of one band count."""
+    def batch(
+        self, count: int, patch: int, seed: tuple[int, ...], share: slice = slice(None), augment: bool = True
+    ) -> Batch:
+        """`count` random patches of `patch` pixels a side from entries of one band count; those of them in `share`."""
         rng = np.random.default_rng(seed)
         counts = sorted(self.groups)
-        share = np.array([len(self.groups[bands]) for bands in counts], float)
-        group = self.groups[int(rng.choice(counts, p=share / share.sum()))]
-        cuts = [_cut(group[rng.integers(len(group))], patch, rng, augment) for _ in range(count)]
+        sizes = np.array([len(self.groups[bands]) for bands in counts], float)
+        group = self.groups[int(rng.choice(counts, p=sizes / sizes.sum()))]
+        cuts = [_draw(group, patch, rng, augment) for _ in range(count)]
         spatial, spectral, conditions, clean = (
-            torch.from_numpy(np.stack(parts).astype(np.float32)) for parts in zip(*cuts, strict=True)
+            torch.from_numpy(np.stack(parts).astype(np.float32))
+            for parts in zip(*(_pixels(cut, patch) for cut in cuts[share]), strict=True)
         )
-        return Batch((spatial, spectral, conditions), clean)
+        first, stop, _ = share.indices(count)
+        return Batch((spatial, spectral, conditions), clean, first, count - stop)
 
 
-def _cut(entry: Entry, patch: int, rng: np.random.Generator, augment: bool) -> tuple[Array, Array, Array, Array]:
+def _draw(group: list[Entry], patch: int, rng: np.random.Generator, augment: bool) -> Cut:
+    entry = group[rng.integers(len(group))]
+    height, width = entry.residual.shape[1:]
+    row, col = (int(rng.integers(size - min(patch, size) + 1)) for size in (height, width))
+    turns, flip = (int(rng.integers(4)), bool(rng.integers(2))) if augment else (0, False)
+    return Cut(entry, row, col, turns, flip)
+
+
+def _pixels(cut: Cut, patch: int) -> tuple[Array, Array, Array, Array]:
+    """Spatial and spectral features, conditions and residual of one patch."""
+    entry = cut.entry
     height, width = entry.residual.shape[1:]
     size_r, size_c = min(patch, height), min(patch, width)
-    row, col = int(rng.integers(height - size_r + 1)), int(rng.integers(width - size_c + 1))
-    place = (..., slice(row, row + size_r), slice(col, col + size_c))
+    place = (..., slice(cut.row, cut.row + size_r), slice(cut.col, cut.col + size_c))
     images = [entry.spatial[place], entry.spectral[place], entry.residual[place]]
     if (size_r, size_c) != (patch, patch):  # small samples are padded by their edge, as tiles are
         widths = ((0, patch - size_r), (0, patch - size_c))
         images = [np.pad(image, ((0, 0),) * (image.ndim - 2) + widths, mode="edge") for image in images]
-    if augment:
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        images = [np.rot90(image[..., ::-1] if flip else image, turns, axes=(-2, -1)) for image in images]
+    images = [np.rot90(image[..., ::-1] if cut.flip else image, cut.turns, axes=(-2, -1)) for image in images]
     spatial, spectral, clean = images
     return spatial, spectral, entry.conditions, clean

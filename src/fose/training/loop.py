@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from fose.training.bank import Bank
 from fose.training.checkpoint import optimizer_tensors, prefixed, read, restore_optimizer, save, under
+from fose.training.device import autocast
+from fose.training.plot import draw
 from fose.training.recipe import StageRecipe
-from fose.training.stages import Stage
+from fose.training.stages import NAMES, Stage
+from fose.training.world import World
 
-Progress = Callable[[str, int, int, float], None]  # stage, steps done, steps in all, validation error
+# What runs, how much of it is done, out of how much, and the validation error where it was just measured.
+Progress = Callable[[str, int, int, float | None], None]
 
 CHECK_EVERY = 500  # steps between validations and checkpoints
 VALID_BATCHES = 12
@@ -47,27 +51,35 @@ def train(
     valid_bank: Bank,
     folder: Path,
     header: dict[str, Any],
-    device: str,
+    world: World,
     progress: Progress,
 ) -> nn.Module:
     """Train a stage to its end, resuming from its checkpoint in `folder`; returns the model with averaged weights.
 
-    Writes <stage>.safetensors and appends to <stage>.jsonl. An interrupted and resumed run equals an unbroken one.
+    The first process writes <stage>.safetensors, appends to <stage>.jsonl and redraws training.png. An interrupted and
+    resumed run equals an unbroken one, on as many processes.
     """
-    where = torch.device(device)
-    stage.model.to(where)
+    stage.model.to(world.device)
     run = _start(stage, folder)
     if run.step < stage.recipe.steps:
-        stage.prepare(train_bank, lambda done, total: progress(f"{stage.name}: teacher", done, total, math.nan))
+        stage.prepare(train_bank, world, lambda done, total: progress(f"{stage.name}: teacher", done, total, None))
     while run.step < stage.recipe.steps:
         started = time.perf_counter()
         steps = min(CHECK_EVERY, stage.recipe.steps - run.step)
-        loss = sum(_step(run, train_bank, where) for _ in range(steps)) / steps
+        total = torch.zeros(1, dtype=torch.float64, device=world.device)
+        for _ in range(steps):
+            progress(stage.name, run.step, stage.recipe.steps, None)
+            total += _step(run, train_bank, world)
+        world.average([total])
+        loss = total.item() / steps
         run.seconds += time.perf_counter() - started
-        error = validate(run, valid_bank, where)
-        _log(folder / f"{stage.name}.jsonl", run, loss, error)
-        _save(run, folder, header | {"validation": error})
-        progress(stage.name, run.step, stage.recipe.steps, error)
+        if world.first:
+            error = validate(run, valid_bank, world.device)
+            _log(folder / f"{stage.name}.jsonl", run, loss, error)
+            _save(run, folder, header | {"validation": error})
+            draw(folder, NAMES, stage.name)
+            progress(stage.name, run.step, stage.recipe.steps, error)
+    world.wait()  # until the checkpoint is there, which the next stage may read
     stage.model.load_state_dict(run.average)
     return stage.model.eval()
 
@@ -85,7 +97,8 @@ def _start(stage: Stage, folder: Path) -> Run:
     return run
 
 
-def _step(run: Run, bank: Bank, where: torch.device) -> float:
+def _step(run: Run, bank: Bank, world: World) -> Tensor:
+    """One step; returns the loss of this process's share."""
     stage, recipe = run.stage, run.stage.recipe
     step = run.step
     run.step += 1
@@ -95,17 +108,20 @@ def _step(run: Run, bank: Bank, where: torch.device) -> float:
     for parameter in stage.model.parameters():
         parameter.requires_grad_(id(parameter) in chosen)
     stage.model.train()
-    with torch.autocast(where.type, torch.bfloat16):
-        loss = stage.loss(stage.batch(bank, step).to(where), step)
+    with autocast(world.device):
+        batch = stage.batch(bank, step, world.share(recipe.batch))
+        loss = stage.loss(batch.to(world.device), step)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
-    nn.utils.clip_grad_norm_([p for p in stage.model.parameters() if p.grad is not None], recipe.clip)
+    trained = [parameter for parameter in stage.model.parameters() if parameter.grad is not None]
+    world.average([parameter.grad for parameter in trained if parameter.grad is not None])
+    nn.utils.clip_grad_norm_(trained, recipe.clip)
     run.optimizer.step()
     decay = min(recipe.ema, (1 + step) / (10 + step))
     with torch.no_grad():
         for name, tensor in stage.model.state_dict().items():
             run.average[name].lerp_(tensor, 1 - decay)
-    return float(loss.detach())
+    return loss.detach()
 
 
 def validate(run: Run, bank: Bank, where: torch.device) -> float:
@@ -114,7 +130,7 @@ def validate(run: Run, bank: Bank, where: torch.device) -> float:
     current = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
     stage.model.load_state_dict(run.average)
     stage.model.eval()
-    with torch.no_grad(), torch.autocast(where.type, torch.bfloat16):
+    with torch.no_grad(), autocast(where):
         batches = (bank.batch(16, 64, (0, index), augment=False).to(where) for index in range(VALID_BATCHES))
         error = sum(float(stage.error(batch)) for batch in batches) / VALID_BATCHES
     stage.model.load_state_dict(current)

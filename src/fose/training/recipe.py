@@ -20,6 +20,7 @@ class DataRecipe:
     valid: int = 96
     seed: int = 1
     made_up: bool = False  # textures instead of the data folder, for smoke tests
+    pancollection: str = ""  # wv3, gf2 or qb: train_wv3.h5 and valid_wv3.h5 in the data folder instead
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,31 @@
-"""A whole training: recipe and data in, four checkpoints, a log and a plot out."""
+"""A whole training: recipe and data in, four checkpoints, their logs and a picture out."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from fose import data
 from fose._version import __version__
 from fose.data.made_up import made_up_sources
+from fose.data.patches import patches
 from fose.errors import InputError
 from fose.nn.model import new_model
-from fose.training import checkpoint
+from fose.training import checkpoint, world
 from fose.training.bank import Bank
-from fose.training.loop import train
+from fose.training.export import export
+from fose.training.loop import Progress, train
 from fose.training.recipe import Recipe, as_dict, load
 from fose.training.stages import NAMES, build
+from fose.training.world import World
 
+# Folder of a run in which its last stage lies ready for `fose sharpen --method`.
+MODEL = "model"
 # What each stage starts from.
 NEEDS = {"diffusion": (), "one_step": ("diffusion",), "end_to_end": (), "fusion": ("one_step", "end_to_end")}
 
@@ -48,34 +54,71 @@ def prepare(recipe: str | Path, folder: str | Path, stages: tuple[str, ...] | No
     if unknown:
         raise InputError(f"--stages: expected some of {', '.join(NAMES)}; found {', '.join(unknown)}")
     plan = Plan(load(recipe), Path(folder), stages or NAMES)
-    next(iter(_samples(plan, data.TRAIN, 1)))
+    _check_batches(plan, world.size())
+    for split in (data.TRAIN, data.VALIDATION):
+        next(_samples(plan, split, 1))
     return plan
+
+
+def _check_batches(plan: Plan, processes: int) -> None:
+    for name in plan.stages:
+        batch = getattr(plan.recipe, name).batch
+        if batch % processes:
+            raise InputError(
+                f"recipe {plan.recipe.name}: [{name}] batch: expected a multiple of the {processes} processes, "
+                f"found {batch}; start another number of processes or change the recipe"
+            )
+
+
+def _bank(plan: Plan, split: str, progress: Progress) -> Bank:
+    count = plan.recipe.data.train if split == data.TRAIN else plan.recipe.data.valid
+
+    def counted(samples: Iterable[data.Sample]) -> Iterator[data.Sample]:
+        for done, sample in enumerate(samples, 1):
+            yield sample
+            progress(f"{split} samples", done, count, None)
+
+    return Bank(counted(_samples(plan, split, count)), plan.recipe.model.base)
 
 
 def _samples(plan: Plan, split: str, count: int) -> Iterator[data.Sample]:
     recipe = plan.recipe.data
     if recipe.made_up:
         return data.draw(made_up_sources(4, recipe.seed + (split == data.TRAIN)), count, recipe.seed)
+    if recipe.pancollection:
+        return patches(plan.data, recipe.pancollection, split, count)
     return data.samples(plan.data, split, count, recipe.seed)
 
 
-def train_all(plan: Plan, output: Path, device: str, threads: int | None, say: Callable[[str], None]) -> None:
-    """Run the plan's stages in order; each resumes from its checkpoint in `output`."""
+def train_all(plan: Plan, output: Path, device: str, threads: int | None, progress: Progress) -> None:
+    """Run the plan's stages in order; each resumes from its checkpoint in `output`.
+
+    device: cpu, cuda or cuda:N. threads: of the CPU (None: all cores). Where torchrun started several processes, each
+    takes its share of every batch, and the first one alone writes and reports progress. The last stage is exported to
+    output/model, which `fose sharpen --method` takes. InputError where there is no such device.
+    """
     if threads:
         torch.set_num_threads(threads)
-    output.mkdir(parents=True, exist_ok=True)
+    with threadpool_limits(threads), world.joined(device) as here:
+        _train_all(plan, output, here, progress if here.first else _silent)
+
+
+def _silent(name: str, done: int, total: int, error: float | None) -> None:
+    pass
+
+
+def _train_all(plan: Plan, output: Path, here: World, progress: Progress) -> None:
     recipe = plan.recipe
-    train_bank = Bank(_samples(plan, data.TRAIN, recipe.data.train), recipe.model.base)
-    valid_bank = Bank(_samples(plan, data.VALIDATION, recipe.data.valid), recipe.model.base)
+    if here.first:
+        output.mkdir(parents=True, exist_ok=True)
+    train_bank, valid_bank = (_bank(plan, split, progress) for split in (data.TRAIN, data.VALIDATION))
     header = {"recipe": as_dict(recipe), "version": __version__, "commit": commit(), "licence": "Apache-2.0"}
-
-    def progress(stage: str, done: int, total: int, error: float) -> None:
-        say(f"{stage}: {done}/{total}" + ("" if error != error else f", validation L1 {error:.4f}"))
-
     for name in plan.stages:
         parts = {needed: finished(output, needed, recipe) for needed in NEEDS[name]}
         torch.manual_seed(getattr(recipe, name).seed)
-        train(build(name, recipe, parts), train_bank, valid_bank, output, header, device, progress)
+        train(build(name, recipe, parts), train_bank, valid_bank, output, header, here, progress)
+    if here.first:
+        export(output, plan.stages[-1], output / MODEL)
 
 
 def finished(folder: Path, name: str, recipe: Recipe) -> nn.Module:

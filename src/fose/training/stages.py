@@ -21,7 +21,9 @@ from fose.diffusion.schedule import cosine
 from fose.nn.fose import Fose
 from fose.nn.model import at_end, new_model
 from fose.training.bank import Bank, Batch
+from fose.training.device import autocast
 from fose.training.recipe import Recipe, StageRecipe
+from fose.training.world import World
 
 NAMES = ("diffusion", "one_step", "end_to_end", "fusion")
 
@@ -36,11 +38,11 @@ class Stage(Protocol):
     def model(self) -> nn.Module:
         """The network, on the device that the loop chose."""
 
-    def prepare(self, bank: Bank, progress: Callable[[int, int], None]) -> None:
+    def prepare(self, bank: Bank, world: World, progress: Callable[[int, int], None]) -> None:
         """Whatever must be computed once before the first step."""
 
-    def batch(self, bank: Bank, step: int) -> Batch:
-        """The patches of a step, a pure function of the step."""
+    def batch(self, bank: Bank, step: int, share: slice) -> Batch:
+        """Those patches of a step that are in the share; which they are is a pure function of the step."""
 
     def trainable(self, step: int) -> Iterable[nn.Parameter]:
         """Parameters that train at a step."""
@@ -70,12 +72,13 @@ class _Base:
     recipe: StageRecipe
     model: nn.Module
 
-    def prepare(self, bank: Bank, progress: Callable[[int, int], None]) -> None:
+    def prepare(self, bank: Bank, world: World, progress: Callable[[int, int], None]) -> None:
         """Nothing."""
 
-    def batch(self, bank: Bank, step: int) -> Batch:
+    def batch(self, bank: Bank, step: int, share: slice) -> Batch:
         """Random patches."""
-        return bank.batch(self.recipe.batch, self.recipe.patch, (self.recipe.seed, NAMES.index(self.name), step))
+        seed = (self.recipe.seed, NAMES.index(self.name), step)
+        return bank.batch(self.recipe.batch, self.recipe.patch, seed, share)
 
     def trainable(self, step: int) -> Iterable[nn.Parameter]:
         """Everything."""
@@ -100,8 +103,7 @@ class Diffusion(_Base):
         """L1 on x0."""
         clean = batch.clean
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
-        time = torch.randint(len(self.abar), (len(clean),), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        time, noise = batch.times(len(self.abar), generator), batch.noise(generator)
         level = self.abar[time].to(clean.device)[:, None, None, None]
         noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
         predicted = self.model(noisy, time.to(clean) / (len(self.abar) - 1), batch.inputs)
@@ -124,8 +126,7 @@ def sample_mean(model: nn.Module, batch: Batch, steps: int, draws: int, seed: in
         return predicted.float()
 
     for _ in range(draws):
-        start = torch.randn(batch.clean.shape, generator=generator).to(batch.clean)
-        total += ddim(denoise, start, abar.tolist(), steps)
+        total += ddim(denoise, batch.noise(generator), abar.tolist(), steps)
     return total / draws
 
 
@@ -141,16 +142,16 @@ class OneStep(_Base):
         self.model.load_state_dict(teacher.state_dict())
         self.cached: list[tuple[Batch, Tensor]] = []
 
-    def prepare(self, bank: Bank, progress: Callable[[int, int], None]) -> None:
-        """Compute the teacher's results once, for as many patches as the recipe says."""
+    def prepare(self, bank: Bank, world: World, progress: Callable[[int, int], None]) -> None:
+        """Compute the teacher's results once, for this process's share of as many patches as the recipe says."""
         recipe, count = self.whole, max(1, self.whole.teacher_patches // self.recipe.batch)
-        device = next(self.teacher.parameters()).device
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        self.teacher.to(world.device)
+        share = world.share(self.recipe.batch)
+        with torch.no_grad(), autocast(world.device):
             for index in range(count):
-                batch = bank.batch(self.recipe.batch, self.recipe.patch, (self.recipe.seed, 99, index))
-                result = sample_mean(
-                    self.teacher, batch.to(device), recipe.teacher_steps, recipe.teacher_samples, index
-                )
+                batch = bank.batch(self.recipe.batch, self.recipe.patch, (self.recipe.seed, 99, index), share)
+                steps, draws = recipe.teacher_steps, recipe.teacher_samples
+                result = sample_mean(self.teacher, batch.to(world.device), steps, draws, index)
                 self.cached.append((batch, result.float().cpu()))
                 progress(index + 1, count)
 

@@ -6,10 +6,10 @@ time, in file order, and writes them as they come: only it writes, so a worker m
 in the workers' memory is bounded.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from fose.machine import cores
 from fose.scene import gdal_brovey
 from fose.scene.reader import Raster
 from fose.scene.sharpen import (
+    Clock,
     Opened,
     Options,
     Progress,
@@ -53,16 +54,21 @@ def sharpen_files(
     weights: Sequence[float] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    resume: bool = False,
+    shard: tuple[int, int] | None = None,
     **options: Any,
 ) -> Report:
     """Sharpen a scene into a new file on a Dask cluster: pixels, metadata and arguments as of `fose.sharpen`.
 
     address: of the scheduler, or "local" for `threads` workers on this machine. The inputs' paths must be the
     workers' too; the output is written by this process. Of the options, `memory` is this process's only: what workers
-    hold is bounded by their own limits. Raises a `fose.FoseError` and leaves no file when it cannot finish.
+    hold is bounded by their own limits. resume and shard are refused. Raises a `fose.FoseError` and leaves no file
+    when it cannot finish.
     """
     if method == gdal_brovey.NAME:
         raise InputError(f"--dask: expected a method that works tile by tile, found GDAL's, {method}")
+    if resume or shard:
+        raise InputError("--dask: expected neither --resume nor --shard, found one; leave it out")
     chosen = Method.of(method, weights, device)
     given = api.checked_options(options)
     check_target(Path(out), given.driver, given.overwrite, (pan, *ms))
@@ -99,7 +105,7 @@ def _run(
     opened: Opened, out: Path, client: Client, method: Method, options: Options, progress: Progress | None
 ) -> Report:
     """Register and fit by the graph, then have chunks computed and write them."""
-    clock = [time.perf_counter()]
+    clock = Clock()
     sharpener, dtype = method.sharpener, output_dtype(options.dtype, opened.ms.info.dtype)
     pixels = Paths(
         _files(opened.pan, None, options.nodata, None),
@@ -111,9 +117,9 @@ def _run(
     work = Plan.of(setup, method, pixels, (True, True), options.register, options.reference)
     futures = client.compute([work.registered, work.fit])
     registered = futures[0].result()
-    clock.append(time.perf_counter())
+    clock.lap("register")
     fit = futures[1].result()
-    clock.append(time.perf_counter())
+    clock.lap("fit")
     pair, registration = replace(registered[0], crs=opened.pair.crs, transform=opened.pair.transform), registered[1]
     spec = output_spec(out, opened, pair, registration, sharpener, options, dtype, cores())
     storage = Storage(dtype, spec.missing.nodata)
@@ -122,17 +128,16 @@ def _run(
         return window, sharpen_window(setup, method, registered, fit, pixels.pan, pixels.ms, window, storage)
 
     threads = sum(client.nthreads().values())
-    height, width = pair.shape
     with OutputFile(spec) as output:
         # An executor, but no pool of threads; enough chunks ahead that no worker waits for the writer.
         results = ordered_map(chunk, plan(pair.shape, CHUNK), cast(Any, client.get_executor()), 2 * threads + 2)
         for window, (image, valid) in results:
             output.write(window, image, valid)
             if progress:
-                progress(window.shape[0] * window.shape[1], height * width)
-    clock.append(time.perf_counter())
+                progress(prod(window.shape), prod(pair.shape))
+    clock.lap("apply_and_write")
     scene = setup.on(pair).scene(opened.pan, opened.ms)
-    return report_of(opened, out, sharpener, scene, registration, spec, clock)
+    return clock.timed(report_of(opened, sharpener, scene, registration, spec), prod(pair.shape))
 
 
 def _files(raster: Raster, bands: Sequence[int] | None, nodata: float | None, crs: Any) -> Files:
