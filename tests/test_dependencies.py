@@ -24,6 +24,7 @@ LAYERS = (
     {"classical", "metrics", "scene", "runtime", "data", "weights"},
     {"evaluation", "training"},
     {"api"},
+    {"xr"},
     {"cli"},
     {"__main__"},
 )
@@ -38,6 +39,10 @@ ONLY_IN = {
     "h5py": {"data"},
     "matplotlib": {"training"},
     "jinja2": {"evaluation"},
+    "dask": {"xr"},
+    "distributed": {"xr"},
+    "xarray": {"xr"},
+    "rioxarray": {"xr"},
 }
 
 
@@ -133,7 +138,7 @@ def loaded_by(code):
         ("import fose.cli\ntry: fose.cli.main(['--help'])\nexcept SystemExit: pass", {"numpy", "rasterio", "scipy"}),
         (
             "import fose.api",
-            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py"},
+            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py", "dask", "xarray"},
         ),  # click comes with rasterio
         ("import fose.cli.sharpen", {"numpy", "rasterio", "scipy", "rich", "torch"}),
     ],

@@ -83,7 +83,7 @@ def sharpen(
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
     if not paths:
         raise InputError("expected at least one MS file, found none")
-    chosen = _options(options)
+    chosen = checked_options(options)
     if method == gdal_brovey.NAME:
         if resume or shard:
             raise InputError(f"method {method}: expected no resume or shard, which it cannot do; choose another method")
@@ -139,7 +139,8 @@ def _gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _options(given: dict[str, Any]) -> Options:
+def checked_options(given: dict[str, Any]) -> Options:
+    """The options of those names; InputError lists the known ones."""
     try:
         return Options(**given)
     except TypeError as error:
@@ -150,7 +151,7 @@ def _options(given: dict[str, Any]) -> Options:
 def info(pan: PathLike, ms: PathLike | Sequence[PathLike], **options: Any) -> Inspection:
     """What `sharpen` would do with this pair: grids, ratio, phase, overlap, misregistration, sensor."""
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
-    return inspect_files(pan, paths, _options(options))
+    return inspect_files(pan, paths, checked_options(options))
 
 
 def report(
@@ -168,7 +169,7 @@ def report(
     paths = [ms] if isinstance(ms, (str, Path)) else list(ms)
     from fose.evaluation.report import write_report  # lazily: sharpening does not need it
 
-    return write_report(pan, paths, sharps, out, target, _options(options))
+    return write_report(pan, paths, sharps, out, target, checked_options(options))
 
 
 def sharpen_array(

@@ -1,6 +1,7 @@
 """``fose sharpen`` (and ``rio sharpen``)."""
 
 import dataclasses
+import functools
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fose.cli.options import KeyValue, Memory, Numbers, Shard, pair_options, reported, split_paths
+from fose.errors import InputError
 
 if TYPE_CHECKING:
     from fose.scene.sharpen import Report
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     help="Keep what is finished in OUT.fose, and go on from what an earlier run kept there.",
 )
 @click.option("--shard", type=Shard(), help="Make the i-th of n shares only, into OUT.fose, for `fose merge` to join.")
+@click.option("--dask", metavar="ADDRESS", help="Compute on a Dask cluster: its scheduler's address, or local.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No notices, no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a report of the run as JSON.")
@@ -59,6 +62,7 @@ def sharpen(
     paths: tuple[str, ...],
     method: str | None,
     creation: tuple[tuple[str, str], ...],
+    dask: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -75,7 +79,9 @@ def sharpen(
 
     def run(progress: Any = None) -> "Report":
         chosen = method or api.DEFAULT_METHOD
-        return api.sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
+        sharpen = api.sharpen if dask is None else _on_cluster(dask)
+        report: Report = sharpen(pan, ms, out, chosen, creation=dict(creation), progress=progress, **options)
+        return report
 
     try:
         report = run() if quiet or not sys.stderr.isatty() else _with_progress(run)
@@ -90,6 +96,15 @@ def sharpen(
         click.echo(json.dumps(dataclasses.asdict(report), indent=2))
     elif not quiet:
         click.echo(_left(report, *options["shard"]) if options["shard"] else summary(report))
+
+
+def _on_cluster(address: str) -> Any:
+    """`api.sharpen` on the Dask cluster of that scheduler."""
+    try:
+        from fose.xr import cluster
+    except ImportError as error:
+        raise InputError(f"--dask: {error}") from error
+    return functools.partial(cluster.sharpen_files, address)
 
 
 def summary(report: "Report") -> str:

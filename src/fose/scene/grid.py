@@ -89,6 +89,11 @@ def _phase(axis: AxisMap) -> float:
     return 0.0 if ratio - phase < 1e-6 else round(phase, 9)
 
 
+def gdal_transform(text: str) -> Affine:
+    """The transform that GDAL's six numbers, separated by blanks, stand for (CF's GeoTransform attribute)."""
+    return Affine.from_gdal(*(float(number) for number in text.split()))
+
+
 def array_pair(pan_shape: Shape, ms_shape: Shape, ratio: float, phase: tuple[float, float]) -> GridPair:
     """The pair of two arrays: the MS grid's corner lies `phase` PAN pixels (row, column) from PAN's corner."""
     rows, cols = (AxisMap((0.5 - p) / ratio - 0.5, 1 / ratio) for p in phase)

@@ -1,6 +1,6 @@
 """Measure the shift left between PAN and MS on the scene, and correct it when it matters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -9,7 +9,7 @@ from fose.errors import InputError
 from fose.ops.shift import LIMIT, UNKNOWN, Shift, agreement, combine, estimate_shift, significant
 from fose.scene.grid import GridPair, Shape
 from fose.scene.scene import JoinedScene
-from fose.scene.tiles import SceneTile, Window, ordered_map
+from fose.scene.tiles import Window, ordered_map
 
 WINDOW = 512  # PAN pixels a side: small enough for a local shift, large enough for low frequencies
 # Correct only where three windows in four agree. Landsat's clouds, seen by PAN and MS from other angles, fail this.
@@ -74,17 +74,29 @@ def register(scene: JoinedScene, mode: str, reference: str) -> tuple[JoinedScene
 
     reference: "pan" moves the MS onto PAN's geometry, "ms" moves PAN onto the MS's.
     """
+    check_choice(mode, reference)
+    shifts = [] if mode == "off" else _shifts(scene)
+    pair, registration = decide(scene.pair, shifts, mode, reference)
+    return scene if pair is scene.pair else scene.on(pair), registration
+
+
+def check_choice(mode: str, reference: str) -> None:
+    """InputError where there is no such mode or reference."""
     if mode not in ("auto", "off"):
         raise InputError(f"--register: expected auto or off, found {mode!r}")
     if reference not in ("pan", "ms"):
         raise InputError(f"--reference: expected pan or ms, found {reference!r}")
+
+
+def decide(pair: GridPair, shifts: Sequence[Shift], mode: str, reference: str) -> tuple[GridPair, Registration]:
+    """The pair with the shift that its windows agree on taken out, or as it is where that does not matter."""
     if mode == "off":
-        return scene, Registration(mode, UNKNOWN, 0, 1.0, None)
-    shift, windows, agreeing = measure(scene)
+        return pair, Registration(mode, UNKNOWN, 0, 1.0, None)
+    shift, known, agreeing = _summary(shifts)
     if not significant(shift) or agreeing < LEAST_AGREEMENT:
-        return scene, Registration(mode, shift, windows, agreeing, None)
+        return pair, Registration(mode, shift, known, agreeing, None)
     moved = "ms" if reference == "pan" else "pan"
-    return scene.on(corrected(scene.pair, shift, reference)), Registration(mode, shift, windows, agreeing, moved)
+    return corrected(pair, shift, reference), Registration(mode, shift, known, agreeing, moved)
 
 
 def corrected(pair: GridPair, shift: Shift, reference: str) -> GridPair:
@@ -96,21 +108,26 @@ def corrected(pair: GridPair, shift: Shift, reference: str) -> GridPair:
 
 def measure(scene: JoinedScene) -> tuple[Shift, int, float]:
     """The scene's shift from evenly spread windows, how many of them knew anything, and what share of those agree."""
+    return _summary(_shifts(scene))
 
-    def one_window(window: Window) -> Shift:
-        tile = scene.tile(window, halo=0)
-        return estimate_shift(tile.pan, tile.ms_up, tile.ratio, _valid(tile))
 
-    shifts = list(ordered_map(one_window, _windows(scene.pair.shape), scene.pool, scene.ahead))
+def _summary(shifts: Sequence[Shift]) -> tuple[Shift, int, float]:
     shift = combine(shifts)
     return shift, sum(window.known for window in shifts), agreement(shifts, shift)
 
 
-def _valid(tile: SceneTile) -> Any:
-    return tile.valid_core(any_band=True)
+def _shifts(scene: JoinedScene) -> list[Shift]:
+    return list(ordered_map(lambda place: shift_at(scene, place), windows(scene.pair.shape), scene.pool, scene.ahead))
 
 
-def _windows(shape: Shape) -> Iterator[Window]:
+def shift_at(scene: JoinedScene, window: Window) -> Shift:
+    """The shift of MS against PAN that one window shows."""
+    tile = scene.tile(window, halo=0)
+    return estimate_shift(tile.pan, tile.ms_up, tile.ratio, tile.valid_core(any_band=True))
+
+
+def windows(shape: Shape) -> Iterator[Window]:
+    """The windows of a scene of that shape that shifts are measured in, at most 5 x 5."""
     for row in _starts(shape[0]):
         for col in _starts(shape[1]):
             yield Window.of(row, col, min(WINDOW, shape[0]), min(WINDOW, shape[1]))

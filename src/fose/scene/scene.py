@@ -120,9 +120,7 @@ class JoinedScene:
 
         sample: from `SAMPLED_FROM` tiles on, to the middle of each, a sixteenth of its area.
         """
-        windows = plan(self.pair.shape, (STATISTICS_TILE, STATISTICS_TILE))
-        if sample and len(windows) >= SAMPLED_FROM:
-            windows = [_middle(window) for window in windows]
+        windows = statistics_windows(self.pair.shape, sample)
         return ordered_map(lambda window: function(self.tile(window, halo)), windows, self.pool, self.ahead)
 
     def tile(self, core: Window, halo: int, reach: int = 0) -> SceneTile:
@@ -131,14 +129,14 @@ class JoinedScene:
         inner = ms_window(outer, self.pair, self.kernel)
         context = core.rows.start - outer.rows.start
         pan, pan_valid = self._read_pan(outer, context + PAN_REACH)
-        ms, ms_valid = read_filled(self.ms.read, inner, ceil(self.kernel.radius + context / self.ratio) + 1)
+        ms, ms_valid = read_filled(self.ms.read, inner, _ms_reach(context, self.pair, self.kernel))
         return SceneTile(pan[0], ms, core, outer, inner, self.pair, self.kernel, pan_valid, ms_valid)
 
     def _read_pan(self, window: Window, reach: int) -> tuple[Array, Valid | None]:
         if self.pair.pan_shift == (0.0, 0.0):
             image, valid = read_filled(self._pan_as_is, window, reach)
         else:
-            grown = window.grown(int(PAN_KERNEL.radius) + 1 + int(max(abs(s) for s in self.pair.pan_shift)))
+            grown = window.grown(_pan_margin(self.pair))
             image, valid = read_filled(self._pan_as_is, grown, reach)
             rows, cols = self.pair.pan_shift
             axes = AxisMap(-rows, 1), AxisMap(-cols, 1)
@@ -156,6 +154,48 @@ class JoinedScene:
         if covered is None:
             return image, valid
         return image, covered if valid is None else valid & covered
+
+
+def reads(
+    core: Window,
+    halo: int,
+    reach: int,
+    pair: GridPair,
+    kernel: Kernel,
+    holes: tuple[bool, bool] = (True, True),
+) -> tuple[Window, Window]:
+    """The windows of PAN and of MS, in each source's own indices, that `JoinedScene.tile` stays within.
+
+    For who must fetch pixels before the tile asks for them. holes: whether PAN and MS can have missing pixels, whose
+    filling reads further.
+    """
+    outer = pan_window(core, halo, pair, reach)
+    inner = ms_window(outer, pair, kernel)
+    context = core.rows.start - outer.rows.start
+    if pair.pan_shift != (0.0, 0.0):
+        outer = outer.grown(_pan_margin(pair))
+    if holes[0]:
+        outer = outer.grown(fill_margin(context + PAN_REACH))
+    if holes[1]:
+        inner = inner.grown(fill_margin(_ms_reach(context, pair, kernel)))
+    row, col = pair.pan_origin
+    return _moved(outer, -row, -col), inner
+
+
+def _pan_margin(pair: GridPair) -> int:
+    """PAN pixels around a window that moving it by the pair's shift needs."""
+    return int(PAN_KERNEL.radius) + 1 + int(max(abs(shift) for shift in pair.pan_shift))
+
+
+def _ms_reach(context: int, pair: GridPair, kernel: Kernel) -> int:
+    """How deep MS holes are filled, MS pixels, around a core with so many PAN pixels of context."""
+    return ceil(kernel.radius + context / pair.ratio) + 1
+
+
+def statistics_windows(shape: Shape, sample: bool = False) -> list[Window]:
+    """The windows that statistics of a scene of that shape are taken from, see `JoinedScene.map`."""
+    windows = plan(shape, (STATISTICS_TILE, STATISTICS_TILE))
+    return [_middle(window) for window in windows] if sample and len(windows) >= SAMPLED_FROM else windows
 
 
 def _middle(window: Window) -> Window:

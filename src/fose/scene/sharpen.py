@@ -232,15 +232,7 @@ class Work:
             return self.scene.tile(window, sharpener.halo, sharpener.reach)
 
         def compute(reading: Future[SceneTile]) -> Stored:
-            tile = reading.result()
-            valid = tile.valid_core()
-            if valid is not None and not valid.any():
-                blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
-                stored = store(blank, spec.dtype, spec.missing.nodata, ~valid)
-                return tile.core_window, stored, np.asarray(valid.any(axis=0))
-            image = tile.core(sharpener.apply(tile, fit))
-            stored = store(image, spec.dtype, spec.missing.nodata, None if valid is None else ~valid)
-            return tile.core_window, stored, None if valid is None else np.asarray(valid.all(axis=0))
+            return sharpen_tile(reading.result(), sharpener, fit, spec.missing.nodata, spec.dtype)
 
         reads = (self.readers.submit(read, window) for window in windows)
         return ordered_map(compute, reads, self.scene.pool, self.budget.ahead)
@@ -264,8 +256,8 @@ def registered(opened: Opened, out: Path, sharpener: Sharpener, options: Options
         scene, registration = register(
             joined(opened, options, pool, budget.fitting), options.register, options.reference
         )
-        spec = _output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
-        report = _report(opened, sharpener, scene, registration, spec)
+        spec = output_spec(out, opened, scene.pair, registration, sharpener, options, dtype, budget.threads)
+        report = report_of(opened, sharpener, scene, registration, spec)
         yield Work(scene, sharpener, budget, readers, spec, report)
 
 
@@ -282,9 +274,10 @@ def output_dtype(wanted: str | None, default: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-def _report(
+def report_of(
     opened: Opened, sharpener: Sharpener, scene: JoinedScene, registration: Registration, spec: OutputSpec
 ) -> Report:
+    """What is done, as far as it is known before: all but the times."""
     return Report(
         output=str(spec.path),
         method=sharpener.name,
@@ -310,6 +303,17 @@ def _type_notes(ms: np.dtype[Any], out: np.dtype[Any]) -> list[str]:
     return [f"MS is {ms}, output {out}: values are rounded and clipped to {limits.min}..{limits.max}, not rescaled"]
 
 
+def sharpen_tile(tile: SceneTile, sharpener: Sharpener, fit: Any, nodata: float | None, dtype: np.dtype[Any]) -> Stored:
+    """A tile's own window, its stored pixels (C, H, W), and which are valid in all bands (H, W), None: all."""
+    valid = tile.valid_core()
+    if valid is not None and not valid.any():
+        blank = np.zeros((len(tile.ms), *tile.core_window.shape), np.float32)
+        return tile.core_window, store(blank, dtype, nodata, ~valid), np.asarray(valid.any(axis=0))
+    image = tile.core(sharpener.apply(tile, fit))
+    stored = store(image, dtype, nodata, None if valid is None else ~valid)
+    return tile.core_window, stored, None if valid is None else np.asarray(valid.all(axis=0))
+
+
 def sharpen_to_array(
     scene: JoinedScene, sharpener: Sharpener, tile: tuple[int, int] | None = None
 ) -> tuple[Array, Valid | None]:
@@ -326,7 +330,7 @@ def sharpen_to_array(
     return out, None if valid.all() else valid
 
 
-def _output_spec(
+def output_spec(
     out: Path,
     opened: Opened,
     pair: GridPair,
@@ -336,6 +340,7 @@ def _output_spec(
     dtype: np.dtype[Any],
     threads: int,
 ) -> OutputSpec:
+    """Everything about the output but its pixels."""
     ms, pan = opened.ms.info, opened.pan.info
     may_miss = options.extent != "intersection" or opened.ms.warped or pan.dtype.kind == "f" or ms.dtype.kind == "f"
     return OutputSpec(
