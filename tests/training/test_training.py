@@ -209,3 +209,12 @@ def test_a_finished_run_is_a_method(smoke):
     sharp = api.sharpen_array(pan, ms, method=str(smoke / "model"))
     assert np.isfinite(sharp).all()
     assert api.method(str(smoke / "model")).name == "model"
+
+
+def test_checkpoints_are_averaged(smoke, tmp_path):
+    first, last, target = smoke / "one_step.safetensors", smoke / "diffusion.safetensors", tmp_path / "mean.safetensors"
+    checkpoint.average(first, last, 0.25, target)
+    start, end, mixed = (checkpoint.under("ema", checkpoint.read(path)[0]) for path in (first, last, target))
+    assert mixed.keys() == end.keys()
+    assert all(torch.allclose(mixed[name], 0.75 * start[name] + 0.25 * end[name], atol=1e-6) for name in mixed)
+    assert checkpoint.read(target)[1]["averaged"] == "0.75 of one_step, 0.25 of diffusion"

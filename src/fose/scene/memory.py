@@ -39,7 +39,7 @@ class Budget:
     @staticmethod
     def cache(memory: int | None) -> int:
         """GDAL's block cache, bytes. In bytes because rasterio takes small numbers for bytes, not megabytes."""
-        return int(min(max(LEAST_CACHE, (memory or DEFAULT) * CACHE_SHARE), MOST_CACHE))
+        return int(min(max(LEAST_CACHE, (DEFAULT if memory is None else memory) * CACHE_SHARE), MOST_CACHE))
 
     @staticmethod
     def _holding(threads: int, tile: "TileBytes") -> int:
