@@ -1,5 +1,6 @@
 """The Python API: the same jobs as the command line, for files and for arrays."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -121,13 +122,17 @@ def _network(folder: Path, device: str) -> Network:
     """The network in a folder: by PyTorch on a GPU, by OpenVINO on the CPU."""
     if device == "cpu" or (device == "auto" and not _gpu()):
         engine = OpenVinoEngine(folder / models.ONNX)
-        return Network(folder.name, engine, engine.base)
+        return Network(folder.name, engine, engine.base, f"{_digest(folder / models.ONNX)} {engine.precision}")
     try:
         from fose.runtime.torch import TorchEngine
     except ImportError as error:
         raise InputError(f"--device {device} needs PyTorch, found none ({error}); pip install fose[gpu]") from error
     on_gpu = TorchEngine(folder / models.TENSORS, "cuda" if device == "auto" else device)
-    return Network(folder.name, on_gpu, on_gpu.base)
+    return Network(folder.name, on_gpu, on_gpu.base, f"{_digest(folder / models.TENSORS)} on a GPU")
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _gpu() -> bool:

@@ -7,6 +7,7 @@ from fose import api, metrics, weights
 from fose.errors import InputError
 from fose.runtime.network import BLOCK, CONTEXT, STEP, Network, _blocks
 from fose.runtime.openvino import OpenVinoEngine
+from fose.scene.resume import _plain_fields
 
 
 class Echo:
@@ -29,6 +30,19 @@ def scene(bands=3, side=(40, 36), ratio=4, seed=0):
 
 def model(name="model"):
     return weights.folder("fose") / weights.ONNX
+
+
+def test_a_job_is_continued_with_the_same_model_only():
+    assert _plain_fields(Network("n", Echo(), model="a1 float32")) == {
+        "name": '"n"',
+        "base": "true",
+        "model": '"a1 float32"',
+    }
+
+
+def test_the_model_is_named_by_its_weights_and_precision():
+    sharpener = api.method("fose", device="cpu")
+    assert sharpener.model.endswith(f" {sharpener.engine.precision}")
 
 
 def test_spans_are_cut_at_multiples_of_the_block():

@@ -31,12 +31,14 @@ class Engine(Protocol):
 class Network:
     """A sharpener that predicts the residual to the classical base with a network.
 
-    base: start from the injected base (False: from the MS on the PAN grid, as the paper does).
+    base: start from the injected base (False: from the MS on the PAN grid, as the paper does). model: which weights and
+    arithmetic the engine has, in words, so that no job is continued with others.
     """
 
     name: str
     engine: Engine
     base: bool = True
+    model: str = ""
 
     halo = HALO  # MS pixels
     reach = CONTEXT  # PAN pixels beyond it
