@@ -22,7 +22,7 @@ LAYERS = (
     {"ops", "diffusion"},
     {"nn"},
     {"classical", "metrics", "scene", "runtime", "data", "weights"},
-    {"evaluation", "training"},
+    {"evaluation", "training", "catalog"},
     {"api"},
     {"cli"},
     {"__main__"},
@@ -133,7 +133,7 @@ def loaded_by(code):
         ("import fose.cli\ntry: fose.cli.main(['--help'])\nexcept SystemExit: pass", {"numpy", "rasterio", "scipy"}),
         (
             "import fose.api",
-            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py"},
+            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py", "fose.catalog"},
         ),  # click comes with rasterio
         ("import fose.cli.sharpen", {"numpy", "rasterio", "scipy", "rich", "torch"}),
     ],

@@ -1,6 +1,6 @@
 """The Python API: the same jobs as the command line, for files and for arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from ctypes.util import find_library
@@ -32,6 +32,7 @@ from fose.sharpener import Sharpener
 DEFAULT_METHOD = "fose"
 
 if TYPE_CHECKING:
+    from fose.catalog.run import Outcome, Told
     from fose.evaluation.report import Written
 
 PathLike = str | Path
@@ -100,6 +101,44 @@ def merge(out: PathLike, *, overwrite: bool = False, threads: int | None = None)
     Needs no input. Raises InputError that names the shards that are missing.
     """
     return resumable.merge(out, overwrite, threads)
+
+
+def batch(
+    manifest: PathLike,
+    outdir: PathLike,
+    method: str | Sharpener = DEFAULT_METHOD,
+    *,
+    pan: str | None = None,
+    ms: str | None = None,
+    common_names: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
+    device: str = "auto",
+    told: "Told | None" = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "list[Outcome]":
+    """Sharpen many scenes into a folder, each with a STAC item; what is finished is kept, interrupted scenes continue.
+
+    manifest: a table (.csv), STAC items (.json), or a folder, then with the naming rules pan and ms if need be;
+    common_names: the MS bands of STAC items. told is called with the outcome of each scene, its number and how many
+    there are. Other arguments as for `sharpen`. A scene that fails is an outcome, no exception. See docs/batch.md.
+    """
+    from fose.catalog import run, scenes  # lazily: sharpening one scene does not need it
+
+    chosen = _options(options)
+    found = scenes.find(manifest, pan, ms, common_names)
+    sharpener = method if method == gdal_brovey.NAME else _sharpener(method, weights, device)
+    resume = sharpener != gdal_brovey.NAME
+    name, given = (method, None) if isinstance(sharpener, str) else (sharpener.name, resumable.plain_fields(sharpener))
+    varied = {key: text for key, text in resumable.plain_fields(chosen).items() if key not in resumable.FREE}
+    job = {"method": name, "weights": weights, "method's": given} | varied
+
+    def one(scene: scenes.Scene, out: Path, tags: Mapping[str, str]) -> Report:
+        own = options | {"tags": {**chosen.tags, **tags}}
+        left = weights if isinstance(sharpener, str) else None
+        return sharpen(scene.pan, scene.ms, out, sharpener, weights=left, progress=progress, resume=resume, **own)
+
+    return run.run(found, Path(outdir), one, job, chosen.overwrite, told)
 
 
 def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None, device: str = "auto") -> Sharpener:
