@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from ctypes.util import find_library
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from fose.machine import cores
 from fose.ops.resample import kernel
 from fose.runtime.network import Network
 from fose.runtime.openvino import OpenVinoEngine
-from fose.scene import gdal_brovey
+from fose.scene import gdal_brovey, remote
 from fose.scene import resume as resumable
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
@@ -73,7 +74,8 @@ def sharpen(
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
 
-    pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
+    pan, ms, out: paths or URLs (docs/batch.md); several MS files of one grid are stacked.
+    method: a name, or a `fose.sharpener.Sharpener`.
     weights: for the methods that take them, one per band. device: where networks run, "auto" (a GPU that PyTorch
     sees, else the CPU), "cpu", "cuda" (all GPUs) or "cuda:1". options: the fields of `fose.scene.sharpen.Options`.
     resume: keep what is finished beside `out`, and continue from what an earlier run kept. shard: (i, n) makes the i-th
@@ -85,6 +87,12 @@ def sharpen(
     if not paths:
         raise InputError("expected at least one MS file, found none")
     chosen = _options(options)
+    if remote.is_remote(out):
+        if resume or shard:
+            raise InputError(f"expected a local output with resume or shard, which keep strips beside it; found {out}")
+        with remote.uploaded(str(out), chosen.overwrite, (pan, *paths)) as local:
+            report = sharpen(pan, ms, local, method, weights=weights, device=device, progress=progress, **options)
+        return replace(report, output=str(out))
     if method == gdal_brovey.NAME:
         if resume or shard:
             raise InputError(f"method {method}: expected no resume or shard, which it cannot do; choose another method")
@@ -126,6 +134,8 @@ def batch(
     from fose.catalog import run, scenes  # lazily: sharpening one scene does not need it
 
     chosen = _options(options)
+    if remote.is_remote(outdir):
+        raise InputError(f"expected a local output folder, found {outdir}; send its files there afterwards")
     found = scenes.find(manifest, pan, ms, common_names)
     sharpener = method if method == gdal_brovey.NAME else _sharpener(method, weights, device)
     resume = sharpener != gdal_brovey.NAME

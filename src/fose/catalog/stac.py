@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from fose.errors import InputError
+from fose.scene.remote import is_remote
 
 COMMON_NAMES = ("blue", "green", "red", "nir")
 # Landsat's and Sentinel-2's near infrared is nir08 to STAC.
@@ -110,7 +111,7 @@ def _href(path: Path, source: str | None, asset: Json) -> str:
 
 def beside(path: Path, href: str) -> str:
     """A URL or GDAL path as it is, another path relative to a file."""
-    return href if "://" in href or href.startswith("/vsi") else str(path.parent / href)
+    return href if is_remote(href) else str(path.parent / href)
 
 
 def moment(text: str, where: str) -> str:
