@@ -22,7 +22,7 @@ LAYERS = (
     {"ops", "diffusion"},
     {"nn"},
     {"classical", "metrics", "scene", "runtime", "data", "weights"},
-    {"evaluation", "training"},
+    {"evaluation", "training", "catalog"},
     {"api"},
     {"xr"},
     {"cli"},
@@ -138,7 +138,10 @@ def loaded_by(code):
         ("import fose.cli\ntry: fose.cli.main(['--help'])\nexcept SystemExit: pass", {"numpy", "rasterio", "scipy"}),
         (
             "import fose.api",
-            {"scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py", "dask", "xarray"},
+            {
+                *("scipy.optimize", "scipy.signal", "scipy.stats", "torch", "rich", "matplotlib", "h5py"),
+                *("dask", "xarray", "fose.catalog"),
+            },
         ),  # click comes with rasterio
         ("import fose.cli.sharpen", {"numpy", "rasterio", "scipy", "rich", "torch"}),
     ],

@@ -1,7 +1,7 @@
 """fose: pansharpening of whole satellite scenes.
 
 `sharpen` works on files, `sharpen_array` on NumPy arrays, `info` says what would be done, `methods` lists the methods,
-`merge` joins what shards of `sharpen` made, `report` compares results in an HTML page.
+`merge` joins what shards of `sharpen` made, `batch` sharpens many scenes, `report` compares results in an HTML page.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from fose._version import __version__
 from fose.errors import FoseError, FoseWarning, GridError, InputError, OutputError, ReadError
 
 if TYPE_CHECKING:
-    from fose.api import info, merge, method, methods, report, sharpen, sharpen_array
+    from fose.api import batch, info, merge, method, methods, report, sharpen, sharpen_array
 
 __all__ = [
     "FoseError",
@@ -21,6 +21,7 @@ __all__ = [
     "OutputError",
     "ReadError",
     "__version__",
+    "batch",
     "info",
     "merge",
     "method",

@@ -1,10 +1,11 @@
 """The Python API: the same jobs as the command line, for files and for arrays."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from ctypes.util import find_library
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from fose.machine import cores
 from fose.ops.resample import kernel
 from fose.runtime.network import Network
 from fose.runtime.openvino import OpenVinoEngine
-from fose.scene import gdal_brovey
+from fose.scene import gdal_brovey, remote
 from fose.scene import resume as resumable
 from fose.scene.grid import GridPair, array_pair
 from fose.scene.inspect import Inspection, inspect_files
@@ -33,6 +34,7 @@ from fose.sharpener import Sharpener
 DEFAULT_METHOD = "fose"
 
 if TYPE_CHECKING:
+    from fose.catalog.run import Outcome, Told
     from fose.evaluation.report import Written
 
 PathLike = str | Path
@@ -73,7 +75,8 @@ def sharpen(
 ) -> Report:
     """Sharpen MS with PAN into a new GeoTIFF on PAN's grid, in bounded memory.
 
-    pan, ms, out: paths; several MS files of one grid are stacked. method: a name, or a `fose.sharpener.Sharpener`.
+    pan, ms, out: paths or URLs (docs/batch.md); several MS files of one grid are stacked.
+    method: a name, or a `fose.sharpener.Sharpener`.
     weights: for the methods that take them, one per band. device: where networks run, "auto" (a GPU that PyTorch
     sees, else the CPU), "cpu", "cuda" (all GPUs) or "cuda:1". options: the fields of `fose.scene.sharpen.Options`.
     resume: keep what is finished beside `out`, and continue from what an earlier run kept. shard: (i, n) makes the i-th
@@ -85,6 +88,12 @@ def sharpen(
     if not paths:
         raise InputError("expected at least one MS file, found none")
     chosen = checked_options(options)
+    if remote.is_remote(out):
+        if resume or shard:
+            raise InputError(f"expected a local output with resume or shard, which keep strips beside it; found {out}")
+        with remote.uploaded(str(out), chosen.overwrite, (pan, *paths)) as local:
+            report = sharpen(pan, ms, local, method, weights=weights, device=device, progress=progress, **options)
+        return replace(report, output=str(out))
     if method == gdal_brovey.NAME:
         if resume or shard:
             raise InputError(f"method {method}: expected no resume or shard, which it cannot do; choose another method")
@@ -101,6 +110,46 @@ def merge(out: PathLike, *, overwrite: bool = False, threads: int | None = None)
     Needs no input. Raises InputError that names the shards that are missing.
     """
     return resumable.merge(out, overwrite, threads)
+
+
+def batch(
+    manifest: PathLike,
+    outdir: PathLike,
+    method: str | Sharpener = DEFAULT_METHOD,
+    *,
+    pan: str | None = None,
+    ms: str | None = None,
+    common_names: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
+    device: str = "auto",
+    told: "Told | None" = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "list[Outcome]":
+    """Sharpen many scenes into a folder, each with a STAC item; what is finished is kept, interrupted scenes continue.
+
+    manifest: a table (.csv), STAC items (.json), or a folder, then with the naming rules pan and ms if need be;
+    common_names: the MS bands of STAC items. told is called with the outcome of each scene, its number and how many
+    there are. Other arguments as for `sharpen`. A scene that fails is an outcome, no exception. See docs/batch.md.
+    """
+    from fose.catalog import run, scenes  # lazily: sharpening one scene does not need it
+
+    chosen = checked_options(options)
+    if remote.is_remote(outdir):
+        raise InputError(f"expected a local output folder, found {outdir}; send its files there afterwards")
+    found = scenes.find(manifest, pan, ms, common_names)
+    sharpener = method if method == gdal_brovey.NAME else _sharpener(method, weights, device)
+    resume = sharpener != gdal_brovey.NAME
+    name, given = (method, None) if isinstance(sharpener, str) else (sharpener.name, resumable.plain_fields(sharpener))
+    varied = {key: text for key, text in resumable.plain_fields(chosen).items() if key not in resumable.FREE}
+    job = {"method": name, "weights": weights, "method's": given} | varied
+
+    def one(scene: scenes.Scene, out: Path, tags: Mapping[str, str]) -> Report:
+        own = options | {"tags": {**chosen.tags, **tags}}
+        left = weights if isinstance(sharpener, str) else None
+        return sharpen(scene.pan, scene.ms, out, sharpener, weights=left, progress=progress, resume=resume, **own)
+
+    return run.run(found, Path(outdir), one, job, chosen.overwrite, told)
 
 
 def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None, device: str = "auto") -> Sharpener:

@@ -10,6 +10,7 @@ from fose._version import __version__
 COMMANDS = {
     "sharpen": "Sharpen MS with PAN into a new file.",
     "merge": "Join what the shards of sharpen made.",
+    "batch": "Sharpen many scenes into a folder.",
     "info": "Say what sharpen would do with a pair.",
     "report": "Compare results with PAN and MS in one HTML page.",
     "methods": "List the methods.",

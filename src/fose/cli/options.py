@@ -127,6 +127,48 @@ def pair_options(command: F) -> F:
     return command
 
 
+def result_options(command: F) -> F:
+    """How a result is made and what file it becomes: of `sharpen` and `batch`."""
+    options = (
+        click.option("--method", "-m", metavar="NAME", help="See `fose methods`.  [default: fose]"),
+        click.option("--weights", "-w", type=Numbers(float), help="Band weights, for the methods that take them."),
+        click.option(
+            "--resampling",
+            "-r",
+            default="lanczos",
+            show_default=True,
+            metavar="NAME",
+            help="MS interpolation: nearest, bilinear, cubic, lanczos, lanczos6.",
+        ),
+        pair_options,
+        click.option(
+            "--reference",
+            type=click.Choice(["pan", "ms"]),
+            default="pan",
+            show_default=True,
+            help="Whose geometry the output keeps when the two are registered; the other one is moved.",
+        ),
+        click.option("--of", "driver", type=click.Choice(["GTiff", "COG"]), default="GTiff", show_default=True),
+        click.option("--co", "creation", type=KeyValue(), multiple=True, help="Creation option; repeatable."),
+        click.option("--dtype", metavar="TYPE", help="Output type.  [default: the MS's]"),
+        click.option(
+            "--memory",
+            type=Memory(),
+            help="Working memory, beyond about 256 MB for libraries and statistics.  "
+            "[default: 1GB, more for many bands]",
+        ),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reported(command: F) -> F:
     """Turn every failure into one line and a non-zero exit, and a termination signal into an orderly end.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fose.cli.options import KeyValue, Memory, Numbers, Shard, pair_options, reported, split_paths
+from fose.cli.options import Shard, reported, result_options, split_paths
 from fose.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,35 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Sharpen MS with PAN into a new file.")
 @click.argument("paths", nargs=-1, metavar="PAN MS [MS ...] OUT")
-@click.option("--method", "-m", metavar="NAME", help="See `fose methods`.  [default: mtf-glp-fs]")
-@click.option("--weights", "-w", type=Numbers(float), help="Band weights, for the methods that take them.")
-@click.option(
-    "--resampling",
-    "-r",
-    default="lanczos",
-    show_default=True,
-    metavar="NAME",
-    help="MS interpolation: nearest, bilinear, cubic, lanczos, lanczos6.",
-)
-@pair_options
-@click.option(
-    "--reference",
-    type=click.Choice(["pan", "ms"]),
-    default="pan",
-    show_default=True,
-    help="Whose geometry the output keeps when the two are registered; the other one is moved.",
-)
-@click.option("--of", "driver", type=click.Choice(["GTiff", "COG"]), default="GTiff", show_default=True)
-@click.option("--co", "creation", type=KeyValue(), multiple=True, help="Creation option; repeatable.")
-@click.option("--dtype", metavar="TYPE", help="Output type.  [default: the MS's]")
-@click.option(
-    "--memory",
-    type=Memory(),
-    help="Working memory, beyond about 256 MB for libraries and statistics.  [default: 1GB, more for many bands]",
-)
-@click.option(
-    "--device", default="auto", show_default=True, help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1."
-)
+@result_options
 @click.option(
     "--resume",
     is_flag=True,

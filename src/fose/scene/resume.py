@@ -31,7 +31,7 @@ from fose.scene.writer import check_target, try_output
 from fose.sharpener import Sharpener
 
 # Options that change neither a pixel nor the file.
-_FREE = {"memory", "threads", "overwrite"}
+FREE = {"memory", "threads", "overwrite"}
 
 
 def sharpen_files(
@@ -135,15 +135,15 @@ def describe(opened: Opened, sharpener: Sharpener, options: Options) -> Job:
     shape = " x ".join(map(str, (len(opened.ms), *opened.pair.shape)))
     return (
         {"fose": __version__, "method": sharpener.name}
-        | {f"method's {name}": text for name, text in _plain_fields(sharpener).items()}
-        | {name: text for name, text in _plain_fields(options).items() if name not in _FREE}
+        | {f"method's {name}": text for name, text in plain_fields(sharpener).items()}
+        | {name: text for name, text in plain_fields(options).items() if name not in FREE}
         | {"output": f"{shape} {output_dtype(options.dtype, opened.ms.info.dtype).str} in strips of {STRIP}"}
         | {role: ", ".join(map(_full, raster.paths)) for role, raster in rasters.items()}
-        | {f"file {_full(file)}": _state(file) for file in files}
+        | {f"file {_full(file)}": state(file) for file in files}
     )
 
 
-def _plain_fields(chosen: Any) -> dict[str, str]:
+def plain_fields(chosen: Any) -> dict[str, str]:
     """The fields of a dataclass that are given and that JSON can say, a list and a tuple alike.
 
     Other objects, such as the engine of a network, say nothing that a second process would repeat.
@@ -162,7 +162,7 @@ def _full(path: str) -> str:
     return str(Path(path).resolve()) if Path(path).exists() else path
 
 
-def _state(path: str) -> str:
+def state(path: str) -> str:
     """The size and age of a local file."""
     try:
         found = Path(path).stat()

@@ -52,6 +52,7 @@ class Options:
     reference: str = "pan"
     sensor: str | None = None
     overwrite: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)  # dataset tags to add to the output
 
 
 @dataclass(frozen=True)
@@ -350,7 +351,7 @@ def output_spec(
         dtype=dtype,
         grid=Grid(pair.shape, pair.transform, pair.crs),
         bands=ms.bands,
-        tags=ms.tags | _pixel_convention(pan) | _provenance(opened, registration, sharpener),
+        tags=ms.tags | _pixel_convention(pan) | _provenance(opened, registration, sharpener) | dict(options.tags),
         domains=ms.domains,
         missing=choose_missing(ms, pan, dtype, options.nodata, may_miss),
         overwrite=options.overwrite,
@@ -368,14 +369,14 @@ def _provenance(opened: Opened, registration: Registration, sharpener: Sharpener
     return {
         "FOSE_VERSION": __version__,
         "FOSE_METHOD": sharpener.name,
-        "FOSE_PAN": _file_name(opened.pan.names[0]),
-        "FOSE_MS": ", ".join(map(_file_name, opened.ms.names)),
+        "FOSE_PAN": file_name(opened.pan.names[0]),
+        "FOSE_MS": ", ".join(map(file_name, opened.ms.names)),
         "FOSE_SENSOR": opened.bands.sensor.name,
         "FOSE_REGISTRATION": registration.summary,
     }
 
 
-def _file_name(path: str) -> str:
+def file_name(path: str) -> str:
     """The last part of a path or URL, without the query of a URL, which may hold an access key."""
     url = "://" in path or path.startswith(("/vsicurl", "/vsis3", "/vsigs", "/vsiaz"))
     return Path(path.partition("?")[0] if url else path).name
