@@ -147,7 +147,7 @@ def test_options_reach_the_file(synth, tmp_path, pair):
         "--threads",
         "1",
         "--memory",
-        "200MB",
+        "1GB",
         "--register",
         "off",
     ]
