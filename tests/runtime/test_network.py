@@ -7,7 +7,7 @@ from fose import api, metrics, weights
 from fose.errors import InputError
 from fose.runtime.network import BLOCK, CONTEXT, STEP, Network, _blocks
 from fose.runtime.openvino import OpenVinoEngine
-from fose.scene.resume import _plain_fields
+from fose.scene.resume import plain_fields
 
 
 class Echo:
@@ -33,7 +33,7 @@ def model(name="model"):
 
 
 def test_a_job_is_continued_with_the_same_model_only():
-    assert _plain_fields(Network("n", Echo(), model="a1 float32")) == {
+    assert plain_fields(Network("n", Echo(), model="a1 float32")) == {
         "name": '"n"',
         "base": "true",
         "model": '"a1 float32"',

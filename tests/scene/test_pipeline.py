@@ -476,7 +476,7 @@ def test_the_report_says_what_was_done(synth, exp, tmp_path):
     ],
 )
 def test_provenance_keeps_no_folder_and_no_key(path, name):
-    assert pipeline._file_name(path) == name
+    assert pipeline.file_name(path) == name
 
 
 def test_progress_counts_every_pixel_once(synth, exp, tmp_path):
