@@ -41,6 +41,7 @@ def main() -> None:
         sharp = fose.sharpen_array(pair.pan, pair.ms, ratio=2, method=method, sensor="landsat-8")
         found = scores(pair.target, sharp, pair.ratio)
         print(f"{method:<14}{found['SAM']:>8.3f}{found['ERGAS']:>8.3f}{found['Q2n']:>8.4f}")
+    print("(the network's training images include this scene; docs/quality.md has scenes that it never saw)")
 
 
 if __name__ == "__main__":
