@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from fose.errors import InputError
+from fose.nn.files import WEIGHTS, read_tensors
 from fose.nn.model import ModelRecipe, OneWindow, new_model
 from fose.sharpener import Array
 
@@ -75,13 +75,8 @@ def _placed(model: nn.Module, where: torch.device) -> nn.Module:
 
 
 def _load(path: Path) -> tuple[dict[str, Any], nn.Module]:
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read model {path}: {error}") from error
-    if metadata.get("format") != "fose-weights-1":
+    tensors, metadata = read_tensors(path, "model")
+    if metadata.get("format") != WEIGHTS:
         raise InputError(f"expected a model that fose train wrote, found {path}; train or export it again")
     header = json.loads(metadata["header"])
     model = new_model(metadata["stage"], ModelRecipe(**header["recipe"]["model"]))

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fose.errors import InputError
+from fose.nn.files import read_tensors
 
 FORMAT = "fose-checkpoint-1"
 
@@ -24,12 +24,7 @@ def save(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header; InputError where the file is not such a checkpoint."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read checkpoint {path}: {error}") from error
+    tensors, metadata = read_tensors(path, "checkpoint")
     if metadata.get("format") != FORMAT:
         raise InputError(f"expected {path} to be a {FORMAT} file, found format {metadata.get('format')!r}")
     return tensors, json.loads(metadata["header"])

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fose.errors import InputError
+from fose.nn.files import WEIGHTS
 from fose.nn.model import OneWindow, new_model
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 from fose.runtime.openvino import HEADER, OpenVinoEngine
@@ -33,7 +34,7 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     model.load_state_dict(checkpoint.under("ema", tensors), strict=True)
     target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, target / TENSORS, {"format": "fose-weights-1", "stage": stage, "header": json.dumps(header)})
+    save_file(weights, target / TENSORS, {"format": WEIGHTS, "stage": stage, "header": json.dumps(header)})
     window = OneWindow(model.eval(), stage)
     _to_onnx(window, target / ONNX)
     _label(target / ONNX, header)
