@@ -19,13 +19,13 @@ class Settings:
     shift_probability: float = 0.5  # of PAN lying off the declared grid
     shift: float = 0.5  # at most so many PAN pixels on each axis
     band_shift_probability: float = 0.4  # of MS bands lying off each other
-    band_shift: float = 0.2  # standard deviation, PAN pixels
+    band_shift: float = 0.3  # standard deviation, PAN pixels
     noise_probability: float = 0.5
     noise: float = 0.02  # at most, in standard deviations of a band
     nonlinearity: float = 0.15  # PAN's largest exponent off 1, in one sample of three
     field: float = 0.06  # largest relative change of PAN's band weights across the image
     subsets: bool = True  # some of the bands in any order; else all as stored
-    object_probability: float = 0.15  # of bright or dark objects with sharp edges, up to saturation (made-up sensors)
+    object_probability: float = 0.25  # of bright or dark objects with sharp edges, up to saturation (made-up sensors)
     hidden_probability: float = 0.3  # of PAN also seeing light that no band of a made-up sensor sees
     soft_probability: float = 0.5  # of a made-up sensor's bands having been blurred by its optics
     wide_probability: float = 0.2  # of an image without PAN being given eight bands

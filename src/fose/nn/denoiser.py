@@ -18,6 +18,8 @@ from fose.nn.layers import (
     band_mean,
     conv,
     fold,
+    fold_inputs,
+    on_first,
     over_bands,
     to_bands,
     unfold,
@@ -49,36 +51,41 @@ class FusionBlock(nn.Module):
 class Denoiser(nn.Module):
     """Predicts x0 from x_t, time and features.
 
-    width: channels of each stream; depth: fusion blocks; adaptive: with adaptive convolution (the ablation's switch).
+    width: channels of each stream; depth: fusion blocks; adaptive: how many of them, the last ones, have adaptive
+    convolution.
     """
 
-    def __init__(self, width: int = 40, depth: int = 4, embedding: int = 48, adaptive: bool = True) -> None:
+    def __init__(self, width: int = 32, depth: int = 4, embedding: int = 48, adaptive: int = 1) -> None:
         super().__init__()
         self.width, self.depth = width, depth
         self.embed = Embedding(CONDITIONS, embedding, timed=True)
         self.spatial_in = conv((SPATIAL + 1) * CELL, width)
         self.spectral_in = conv((SPECTRAL + 1) * CELL, width, 1)
-        self.blocks = nn.ModuleList(FusionBlock(width, width, embedding, adaptive) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            FusionBlock(width, width, embedding, block >= depth - adaptive) for block in range(depth)
+        )
         self.out = conv(width, CELL, 1)
 
-    def start(self, noisy: Tensor, time: Tensor, inputs: "tuple[Tensor, Tensor, Tensor]") -> "tuple[Tensor, ...]":
-        """First features of both streams and the embedding. noisy (N, C, H, W), time (N,), see `forward`."""
-        spatial, spectral, conditions = inputs
-        bands = noisy.shape[1]
-        mean = noisy.mean(dim=1, keepdim=True)
-        shared = activation(self.spatial_in(fold(torch.cat([spatial, mean], dim=1))))
-        each = torch.cat([spectral, noisy[:, :, None]], dim=2).flatten(0, 1)
-        vector = self.embed(conditions.flatten(0, 1), over_bands(time, bands))
-        return shared, activation(self.spectral_in(fold(each))), vector
+    def start(
+        self, noisy: Tensor | None, time: Tensor, folded: tuple[Tensor, Tensor, Tensor], bands: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """First features of both streams and the embedding, from inputs as `fold_inputs` gives them."""
+        spatial, spectral, conditions = folded
+        if noisy is not None:
+            spatial = torch.cat([spatial, fold(noisy.mean(dim=1, keepdim=True))], dim=1)
+            spectral = torch.cat([spectral, fold(noisy.reshape(-1, 1, *noisy.shape[2:]))], dim=1)
+        shared = activation(on_first(self.spatial_in, spatial))
+        each = activation(on_first(self.spectral_in, spectral))
+        return shared, each, self.embed(conditions, over_bands(time, bands))
 
-    def forward(self, noisy: Tensor, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def forward(self, noisy: Tensor | None, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """x0 (N, C, H, W).
 
-        noisy: x_t (N, C, H, W); time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral (N, C, 3, H, W) and
+        noisy: x_t (N, C, H, W), None for zero; time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral (N, C, 3, H, W) and
         conditions (N, C, 10), see `fose.ops.features`. H and W are multiples of 4.
         """
-        bands = noisy.shape[1]
-        shared, each, vector = self.start(noisy, time, inputs)
+        bands = inputs[1].shape[1]
+        shared, each, vector = self.start(noisy, time, fold_inputs(inputs), bands)
         for block in self.blocks:
             shared, each = block(shared, each, vector, bands)
         return to_bands(unfold(self.out(each)), bands)

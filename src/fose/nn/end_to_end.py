@@ -10,7 +10,7 @@ from fose.nn.layers import (
     activation,
     band_mean,
     conv,
-    fold,
+    fold_inputs,
     over_bands,
     to_bands,
     unfold,
@@ -46,18 +46,16 @@ class EndToEnd(nn.Module):
         self.blocks = nn.ModuleList(BandBlock(width, embedding) for _ in range(depth))
         self.out = conv(width, CELL, 1)
 
-    def start(self, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """First features (N C, width, h, w) and the embedding."""
-        spatial, spectral, conditions = inputs
-        bands = spectral.shape[1]
-        shared = over_bands(self.spatial_in(fold(spatial)), bands)
-        each = self.spectral_in(fold(spectral.flatten(0, 1)))
-        return activation(each + shared), self.embed(conditions.flatten(0, 1))
+    def start(self, folded: tuple[Tensor, Tensor, Tensor], bands: int) -> tuple[Tensor, Tensor]:
+        """First features (N C, width, h, w) and the embedding, from inputs as `fold_inputs` gives them."""
+        spatial, spectral, conditions = folded
+        shared = over_bands(self.spatial_in(spatial), bands)
+        return activation(self.spectral_in(spectral) + shared), self.embed(conditions)
 
     def forward(self, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """x0 (N, C, H, W) from inputs as in `Denoiser.forward`."""
         bands = inputs[1].shape[1]
-        image, vector = self.start(inputs)
+        image, vector = self.start(fold_inputs(inputs), bands)
         for block in self.blocks:
             image = block(image, vector, bands)
         return to_bands(unfold(self.out(image)), bands)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fose.nn.denoiser import Denoiser
 from fose.nn.end_to_end import EndToEnd
-from fose.nn.layers import CELL, activation, conv, to_bands, unfold, zeroed
+from fose.nn.layers import CELL, activation, conv, fold_inputs, to_bands, unfold, zeroed
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 
@@ -43,10 +43,9 @@ class Fose(nn.Module):
 
     def parts(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """On the folded grid: x0 of the denoiser, x0 of the end-to-end network, and what the output block says."""
-        noisy = torch.zeros_like(inputs[1][:, :, 0])
-        bands = noisy.shape[1]
-        shared, each, vector = self.denoiser.start(noisy, torch.ones_like(noisy[:, 0, 0, 0]), inputs)
-        image, other = self.end_to_end.start(inputs)
+        bands, folded = inputs[1].shape[1], fold_inputs(inputs)
+        shared, each, vector = self.denoiser.start(None, torch.ones_like(inputs[2][:, 0, 0]), folded, bands)
+        image, other = self.end_to_end.start(folded, bands)
         middle = self.denoiser.depth // 2
         pairs = zip(self.denoiser.blocks, self.end_to_end.blocks, strict=True)
         for depth, (block, plain) in enumerate(pairs, start=1):

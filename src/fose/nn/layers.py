@@ -15,6 +15,12 @@ def fold(image: Tensor) -> Tensor:
     return functional.pixel_unshuffle(image, FOLD)
 
 
+def fold_inputs(inputs: "tuple[Tensor, Tensor, Tensor]") -> "tuple[Tensor, Tensor, Tensor]":
+    """Features on the folded grid, bands adjacent: (N, 48, h, w), (N C, 48, h, w) and conditions (N C, K)."""
+    spatial, spectral, conditions = inputs
+    return fold(spatial), fold(spectral.flatten(0, 1)), conditions.flatten(0, 1)
+
+
 def unfold(image: Tensor) -> Tensor:
     """(N, 16 K, h, w) -> (N, K, 4 h, 4 w): the inverse of `fold`."""
     return functional.pixel_shuffle(image, FOLD)
@@ -43,6 +49,12 @@ def band_mean(image: Tensor, bands: int) -> Tensor:
 def conv(channels: int, out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
     """A convolution that keeps height and width; zero padding, which the halo crops."""
     return nn.Conv2d(channels, out, size, padding=size // 2, groups=groups)
+
+
+def on_first(layer: nn.Conv2d, image: Tensor) -> Tensor:
+    """The convolution of an image that lacks the layer's last channels, as if these were zero."""
+    weight = layer.weight[:, : image.shape[1]]
+    return functional.conv2d(image, weight, layer.bias, padding=layer.padding)  # type: ignore[arg-type]
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:

@@ -11,7 +11,7 @@ from fose.sharpener import Array, Scene, Tile
 
 FOLD = 4  # PAN pixels per position of the folded grid, as in fose.nn.layers
 # PAN pixels that a prediction depends on, on each side; measured by a test against the network itself.
-RECEPTIVE_FIELD = 60
+RECEPTIVE_FIELD = 48
 CONTEXT = RECEPTIVE_FIELD + FOLD  # and those that aligning to the folded grid may cost
 # The network is evaluated on blocks of this shape, at multiples of it from the scene's first pixel, whatever the tile:
 # in low precision the same pixel from another window would differ in its last bits.
@@ -54,7 +54,7 @@ class Network:
         """Sharpen one window: (C, H, W), float32. Only the core's pixels are the network's; the halo has the base."""
         seen = features(tile, fit)
         if not self.base:
-            seen = seen.without_injection
+            seen = seen.without_injection(fit.detail)
         residual = np.zeros_like(seen.base)
         if fit.detail > 0:
             core = tile.core(seen.spatial[0]).shape
@@ -65,7 +65,7 @@ class Network:
             for rows in spans[0]:
                 for cols in spans[1]:
                     self._evaluate(seen, rows, cols, tile.origin, residual)
-        return compose(seen.base, residual, fit)
+        return compose(seen, residual, fit)
 
     def _evaluate(
         self, seen: Features, rows: tuple[int, int], cols: tuple[int, int], origin: tuple[int, int], out: Array
