@@ -46,8 +46,11 @@ class Tile(Protocol):
     def origin(self) -> tuple[int, int]:
         """Absolute row and column of the window's first PAN pixel; negative above or left of the scene."""
 
-    def upsample(self, image: Array) -> Array:
-        """Interpolate (..., h, w) on the PAN grid: (..., H, W). Linear; reproduces constants."""
+    def upsample(self, image: Array, margin: int = 0) -> Array:
+        """Interpolate (..., h, w) on the PAN grid: (..., H, W) less `margin` PAN pixels on each side.
+
+        Linear; reproduces constants.
+        """
 
     def degrade(self, image: Array, gains: Sequence[float] | Array) -> Array:
         """Low-pass an (H, W) PAN-grid image with each Gaussian MTF (gain at MS Nyquist), sample at MS centres.
@@ -59,7 +62,7 @@ class Tile(Protocol):
         """Low-pass (C, h, w) on the MS grid, band k with the Gaussian MTF of gains[k] at 1/(2 ratio) cycles/pixel."""
 
     def core(self, image: Array) -> Array:
-        """Crop a (..., H, W) image of this window to the tile's own PAN pixels (a view)."""
+        """Crop a (..., H, W) image of this window, or of the window less a margin, to the tile's own PAN pixels (a view)."""
 
     def samples(self, *images: Array) -> Array:
         """The tile's own valid PAN pixels of (H, W) or (C, H, W) images, stacked: (channels, n)."""
@@ -124,7 +127,7 @@ class Sharpener(Protocol):
         """Measure the scene; returns plain statistics that `apply` needs (a frozen dataclass)."""
 
     def apply(self, tile: Tile, fit: Any) -> Array:
-        """Sharpen one window: (C, H, W), same window and dtype as ``tile.pan``. Pure; keeps no state."""
+        """Sharpen one window: (C, H, W), dtype of ``tile.pan``; its window, less a margin or not. Pure; keeps no state."""
 
 
 def stack(images: Sequence[Array]) -> Array:

@@ -39,9 +39,11 @@ class ReferenceTile:
         """(C, H, W) MS upsampled by the 23-tap interpolator, circular borders."""
         return self.upsample(self.ms)
 
-    def upsample(self, image: Array) -> Float64:
-        """Upsample (..., h, w) by the 23-tap interpolator, circular borders."""
-        return ops.interpolate23(image, self.ratio)
+    def upsample(self, image: Array, margin: int = 0) -> Float64:
+        """Upsample (..., h, w) by the 23-tap interpolator, circular borders, less a margin."""
+        up = ops.interpolate23(image, self.ratio)
+        rows, cols = (slice(margin, size - margin) for size in up.shape[-2:])
+        return up[..., rows, cols]
 
     def degrade(self, image: Array, gains: Sequence[float] | Array) -> Float64:
         """Filter (H, W) by each unnormalised 41x41 kernel, edges repeated, decimate: (len(gains), h, w)."""

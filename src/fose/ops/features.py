@@ -3,7 +3,7 @@
 `measure` is the network's `fit`: per-band mean and spread, the regression of PAN on the bands, haze, injection gains.
 `features` turns a tile into normalised images. The network predicts a residual x0 to the classical base in units of
 each band's spread times the spread of PAN's detail, so bit depth, gain, offset and contrast drop out by construction,
-and a scene without detail comes out as its base. Where a band's detail is all PAN's, the unit is smaller.
+and a scene without detail comes out as its base.
 
 The base is a Laplacian pyramid whose gain is partly constant and partly in proportion to the band over PAN, both above
 haze (the two classical models of injection); how much of each is regressed on the scene itself, one scale further
@@ -31,8 +31,6 @@ SPATIAL = 3
 SPECTRAL = 3
 # Spread of (target - base) / (band spread x detail spread) over the training samples, so that x0 has unit spread.
 RESIDUAL_SPREAD = 0.8
-# Above a likeness of 0.95 the base misses less: a network that was not told so corrected twice too much above 0.98.
-USUAL_UNLIKENESS, LEAST_SHARE = 0.3, 0.3
 # Haze is this share of a band's first percentile, by wavelength in nm; after Lolli et al. (2017), GRSL 14(12).
 HAZE_WAVELENGTHS, HAZE_SHARES, HAZE_SHARE_UNKNOWN = (480, 550, 660, 830), (0.95, 0.45, 0.40, 0.05), 0.5
 DARK = 0.01  # the first percentile
@@ -74,17 +72,16 @@ class Features:
     spatial: Array  # (3, H, W): PAN, its detail, PAN minus the intensity of the bands
     spectral: Array  # (C, 3, H, W): classical base, MS on the PAN grid, PAN's detail in proportion to the band
     conditions: Array  # (C, 10)
-    spread: Array  # (C,) normalised, of the residual where x0 is 1
 
     @property
     def base(self) -> Array:
         """(C, H, W) the classical first guess, normalised."""
         return self.spectral[:, 0]
 
-    def without_injection(self, detail: float) -> "Features":
-        """The same with the MS on the PAN grid as the base, as the paper has it; detail: the scene's."""
-        spread = RESIDUAL_SPREAD * detail
-        return Features(self.spatial, self.spectral[:, [1, 1, 1]], self.conditions, np.full_like(self.spread, spread))
+    @property
+    def without_injection(self) -> "Features":
+        """The same with the MS on the PAN grid as the base, as the paper has it."""
+        return Features(self.spatial, self.spectral[:, [1, 1, 1]], self.conditions)
 
 
 def measure(scene: Scene) -> Statistics:
@@ -227,23 +224,24 @@ def _injection(moments: Moments) -> tuple[Float64, Float64, Float64]:
     return gains[0], gains[1], likeness
 
 
-def features(tile: Tile, fit: Statistics) -> Features:
-    """Normalise a window. Approximate within `HALO` MS pixels of its edge."""
+def features(tile: Tile, fit: Statistics, margin: int = 0) -> Features:
+    """Normalise a window, less `margin` PAN pixels on each side. Approximate within `HALO` MS pixels of its own edge."""
     inverse_pan = np.float32(_inverse(fit.pan_std))
     pan = (tile.pan - np.float32(fit.pan_mean)) * inverse_pan
-    inverse = _inverses(fit.std)
+    inverse = np.array([_inverse(std) for std in fit.std], np.float32)
     ms = (tile.ms - fit.mean.astype(np.float32)[:, None, None]) * inverse[:, None, None]
     intensity = np.zeros_like(ms[0])
     for band, weight in zip(ms, fit.weights.astype(np.float32), strict=True):
         intensity += weight * band
     low = tile.degrade(pan, [fit.gain])[0]
-    up = tile.upsample(np.concatenate([ms, low[None], intensity[None]]))
+    up = tile.upsample(np.concatenate([ms, low[None], intensity[None]]), margin)
+    pan = pan[margin : len(pan) - margin, margin : pan.shape[1] - margin]
     spatial = np.empty((SPATIAL, *pan.shape), np.float32)
     spectral = np.empty((len(ms), SPECTRAL, *pan.shape), np.float32)
     for first in range(0, len(pan), STRIP):
         rows = slice(first, first + STRIP)
         _fill_features(pan[rows], up[:, rows], fit, spatial[:, rows], spectral[:, :, rows])
-    return Features(spatial, spectral, conditions(fit), residual_spread(fit))
+    return Features(spatial, spectral, conditions(fit))
 
 
 def _fill_features(pan: Array, up: Array, fit: Statistics, spatial: Array, spectral: Array) -> None:
@@ -292,31 +290,20 @@ def conditions(fit: Statistics) -> Array:
     return np.array(rows, np.float32)
 
 
-def residual_spread(fit: Statistics) -> Array:
-    """(C,) normalised, what x0 = 1 stands for: less in bands whose detail is PAN's, of which the base misses little."""
-    unlikeness = np.sqrt(np.maximum(1 - fit.likeness**2, 0))
-    share = np.clip(unlikeness / USUAL_UNLIKENESS, LEAST_SHARE, 1)
-    return np.asarray(RESIDUAL_SPREAD * fit.detail * share, np.float32)
-
-
-def compose(seen: Features, residual: Array, fit: Statistics) -> Array:
+def compose(base: Array, residual: Array, fit: Statistics) -> Array:
     """From the normalised base and the network's x0, both (C, H, W), to DN."""
-    sharp = residual * seen.spread[:, None, None]
-    sharp += seen.base
+    sharp = residual * np.float32(RESIDUAL_SPREAD * fit.detail)
+    sharp += base
     sharp *= fit.std.astype(np.float32)[:, None, None]
     sharp += fit.mean.astype(np.float32)[:, None, None]
     return sharp
 
 
-def residual(seen: Features, target: Array, fit: Statistics) -> Array:
+def residual(base: Array, target: Array, fit: Statistics) -> Array:
     """The x0 that `compose` turns into the target (C, H, W): what the network learns."""
-    inverse = _inverses(fit.std)[:, None, None]
-    normalised = (target - fit.mean.astype(np.float32)[:, None, None]) * inverse
-    return np.asarray((normalised - seen.base) * _inverses(seen.spread)[:, None, None], np.float32)
-
-
-def _inverses(values: Array) -> Array:
-    return np.divide(1, values, out=np.zeros(values.shape, np.float32), where=values > 0)
+    inverse = np.array([_inverse(std) for std in fit.std], np.float32)
+    normalised = (target - fit.mean.astype(np.float32)[:, None, None]) * inverse[:, None, None]
+    return (normalised - base) * np.float32(_inverse(RESIDUAL_SPREAD * fit.detail))
 
 
 def _inverse(value: float) -> float:

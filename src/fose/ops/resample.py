@@ -21,6 +21,8 @@ from fose.errors import InputError
 
 Array = NDArray[np.floating]
 
+BLOCK = 64  # outputs per block when interpolating
+
 
 @dataclass(frozen=True)
 class AxisMap:
@@ -136,8 +138,8 @@ def _blocks(axis: AxisMap, kernel: Kernel, first: int, stop: int, dtype: np.dtyp
 
 
 def block_size(axis: AxisMap) -> int:
-    """Outputs per block: 64, fewer when degrading, so that a block's input stays near 64 pixels."""
-    return max(8, 64 // max(1, floor(axis.step)))
+    """Outputs per block, fewer when degrading, so that a block's input stays near `BLOCK` pixels."""
+    return max(8, BLOCK // max(1, floor(axis.step)))
 
 
 def resample(

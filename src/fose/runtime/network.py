@@ -1,11 +1,13 @@
 """The network as a `Sharpener`: scene statistics in `fit`, features, network and composition in `apply`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
 
+from fose.ops import resample
 from fose.ops.features import HALO, Features, Statistics, compose, features, measure
 from fose.sharpener import Array, Scene, Tile
 
@@ -18,6 +20,10 @@ CONTEXT = RECEPTIVE_FIELD + FOLD  # and those that aligning to the folded grid m
 BLOCK = (512, 1024)
 # Blocks that the scene's edge cuts are filled up to multiples of this, for engines prepare themselves for each shape.
 STEP = 256
+# PAN pixels around a tile for which features are made: the context of blocks that begin on the folded grid, in whole
+# resampling blocks.
+FEATURES_CONTEXT = resample.BLOCK * ceil((CONTEXT + FOLD) / resample.BLOCK)
+Span = tuple[int, int]
 
 
 class Engine(Protocol):
@@ -51,37 +57,40 @@ class Network:
         return measure(scene)
 
     def apply(self, tile: Tile, fit: Statistics) -> Array:
-        """Sharpen one window: (C, H, W), float32. Only the core's pixels are the network's; the halo has the base."""
-        seen = features(tile, fit)
+        """Sharpen a tile's own pixels: (C, H, W), float32."""
+        core = tile.core(tile.pan).shape
+        around = (len(tile.pan) - core[0]) // 2  # PAN pixels of the window around the core
+        context = min(around, FEATURES_CONTEXT)
+        seen = features(tile, fit, around - context)
         if not self.base:
-            seen = seen.without_injection(fit.detail)
-        residual = np.zeros_like(seen.base)
+            seen = seen.without_injection
+        residual = np.zeros((len(seen.spectral), *core), np.float32)
         if fit.detail > 0:
-            core = tile.core(seen.spatial[0]).shape
-            spans = [
-                [(first - start, stop - start) for first, stop in _blocks(start + (size - inner) // 2, inner, block)]
-                for start, size, inner, block in zip(tile.origin, residual.shape[1:], core, BLOCK, strict=True)
-            ]
+            origin = [start + around for start in tile.origin]
+            spans = [list(_blocks(*span)) for span in zip(origin, core, BLOCK, strict=True)]
             for rows in spans[0]:
                 for cols in spans[1]:
-                    self._evaluate(seen, rows, cols, tile.origin, residual)
-        return compose(seen, residual, fit)
+                    self._evaluate(seen, context, (rows, cols), origin, residual)
+        own = (slice(context, context + side) for side in core)
+        return compose(seen.base[(slice(None), *own)], residual, fit)
 
     def _evaluate(
-        self, seen: Features, rows: tuple[int, int], cols: tuple[int, int], origin: tuple[int, int], out: Array
+        self, seen: Features, context: int, block: tuple[Span, Span], origin: Sequence[int], out: Array
     ) -> None:
-        """Write the residual of one block, whose rows and columns are counted from the window's first pixel."""
-        starts, sides = [], []
-        for (first, stop), corner in zip((rows, cols), origin, strict=True):
-            aligned = first - (first + corner) % FOLD
-            starts.append(aligned - CONTEXT)
+        """Write the residual of one block. origin: absolute row and column of the tile's own first pixel, before which
+        the features have `context` more."""
+        starts, sides, inside, place = [], [], [], []
+        for (first, stop), corner in zip(block, origin, strict=True):
+            aligned = first - first % FOLD
+            starts.append(aligned - CONTEXT - corner + context)
             sides.append(-(-(stop - aligned) // STEP) * STEP + 2 * CONTEXT)
+            inside.append(slice(first - aligned + CONTEXT, stop - aligned + CONTEXT))
+            place.append(slice(first - corner, stop - corner))
         residual = self.engine(_cut(seen.spatial, starts, sides), _cut(seen.spectral, starts, sides), seen.conditions)
-        part = tuple(slice(span[0] - start, span[1] - start) for span, start in zip((rows, cols), starts, strict=True))
-        out[:, slice(*rows), slice(*cols)] = residual[(slice(None), *part)]
+        out[(slice(None), *place)] = residual[(slice(None), *inside)]
 
 
-def _blocks(start: int, size: int, block: int) -> Iterator[tuple[int, int]]:
+def _blocks(start: int, size: int, block: int) -> Iterator[Span]:
     """The span cut at multiples of `block`: absolute (first, stop)."""
     first = start
     while first < start + size:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fose.ops.mtf import gaussian_sigma
-from fose.ops.resample import AxisMap, Kernel, gaussian, resample
+from fose.ops.resample import BLOCK, AxisMap, Kernel, gaussian, resample
 from fose.scene.grid import GridPair, Shape
 from fose.sharpener import Array, stack
 
@@ -22,8 +22,6 @@ Valid = NDArray[np.bool_]
 
 # Edge of the tiles that statistics are summed over. Fixed, so that sums do not depend on memory or threads.
 STATISTICS_TILE = 1024
-# Tiles are grown by whole resampling blocks, so that a halo costs no extra partial blocks.
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,11 @@ def plan(shape: Shape, tile: Shape) -> list[Window]:
 
 
 def pan_window(core: Window, halo: int, pair: GridPair, reach: int = 0) -> Window:
-    """The PAN-grid window of a tile: its core grown by a halo in MS pixels and a reach in PAN pixels."""
-    return core.grown(ALIGNMENT * ceil((halo * pair.ratio + reach) / ALIGNMENT))
+    """The PAN-grid window of a tile: its core grown by a halo in MS pixels and a reach in PAN pixels.
+
+    In whole resampling blocks, so that a halo costs no extra partial ones.
+    """
+    return core.grown(BLOCK * ceil((halo * pair.ratio + reach) / BLOCK))
 
 
 def ms_window(window: Window, pair: GridPair, kernel: Kernel) -> Window:
@@ -129,10 +130,10 @@ class SceneTile:
         """(C, H, W) MS on the PAN grid."""
         return self.upsample(self.ms)
 
-    def upsample(self, image: Array) -> Array:
-        """Interpolate (..., h, w) on the PAN grid; edges repeat the last pixel."""
-        axes = self.pair.rows, self.pair.cols
-        return resample(image, self.ms_window.origin, (self.pan_window.rows, self.pan_window.cols), axes, self.kernel)
+    def upsample(self, image: Array, margin: int = 0) -> Array:
+        """Interpolate (..., h, w) on the PAN grid, less a margin; edges repeat the last pixel."""
+        axes, window = (self.pair.rows, self.pair.cols), self.pan_window.grown(-margin)
+        return resample(image, self.ms_window.origin, (window.rows, window.cols), axes, self.kernel)
 
     def degrade(self, image: Array, gains: Sequence[float] | Array) -> Array:
         """Gaussian MTF of each gain, sampled at the true MS pixel centres; edges repeat the last pixel."""
@@ -158,7 +159,8 @@ class SceneTile:
 
     def core(self, image: Array) -> Array:
         """Crop (..., H, W) to the tile's own pixels (a view)."""
-        return image[(..., *self.core_window.within(self.pan_window))]
+        margin = (self.pan_window.shape[0] - image.shape[-2]) // 2
+        return image[(..., *self.core_window.within(self.pan_window.grown(-margin)))]
 
     def samples(self, *images: Array) -> Array:
         """Own valid PAN pixels, (channels, n)."""

@@ -96,8 +96,8 @@ def entry(sample: Sample, pool: ThreadPoolExecutor, base: bool) -> Entry | None:
     tile = scene.tile(Window.of(0, 0, height, width), 0)
     seen = features(tile, fit)
     if not base:
-        seen = seen.without_injection(fit.detail)
-    clean = residual(seen, sample.target, fit)
+        seen = seen.without_injection
+    clean = residual(seen.base, sample.target, fit)
     parts = (np.clip(image, -LARGEST, LARGEST).astype(np.float16) for image in (seen.spatial, seen.spectral, clean))
     spatial, spectral, small = parts
     return Entry(spatial, spectral, seen.conditions, small)
