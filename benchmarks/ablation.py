@@ -21,7 +21,7 @@ from quality import COLUMNS, TOOLBOX, best, cases, commit, machine, pipe, values
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fose import api
+from fose import api, weights
 from fose.classical.reference import ReferenceScene
 from fose.evaluation.cases import Settings
 from fose.evaluation.reduced import ReferenceReducedTrial
@@ -40,6 +40,7 @@ from fose.training.stages import sample_mean
 Inputs = tuple[Tensor, Tensor, Tensor]
 Predict = Callable[[Inputs], Tensor]
 TIMED = (4, 256, 256)  # bands, rows, columns of a timed window
+FIELD = 64  # PAN pixels: the context that every row is given, more than one pass of any network looks at
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,17 @@ def timings(rows: Sequence[Row], rounds: int = 5) -> list[float]:
     return [median(found) / (TIMED[1] * TIMED[2] / 1e6) for found in taken]
 
 
+def _networks(rows: Sequence[Row]) -> dict[str, Network]:
+    return {row.label: Network(row.label, row, FIELD, row.base) for row in rows}
+
+
 Scores = dict[str, dict[str, dict[str, float]]]  # protocol and metric, then scene, then method
 
 
 def measure(shared: Path, rows: Sequence[Row]) -> Scores:
     """All scores of the rows and of the classical methods."""
-    networks = {row.label: Network(row.label, row, row.base) for row in rows}
-    classics = {name: api.method(name) for name in api.methods() if name not in ("fose", "gdal-brovey")}
+    networks = _networks(rows)
+    classics = {name: api.method(name) for name in api.methods() if name not in (*weights.names(), "gdal-brovey")}
     quick = {row.label: networks[row.label] for row in rows if not row.slow}
     scenes, scores = cases(shared, None), Scores()
     for protocol, chosen in (("reduced", networks), ("full", quick)):
@@ -164,12 +169,12 @@ def measure(shared: Path, rows: Sequence[Row]) -> Scores:
 def toolbox(shared: Path, rows: Sequence[Row]) -> Scores:
     """The reference vectors in the toolboxes' conventions (border cut 21)."""
     scores: Scores = {}
-    names = [name for name in api.methods() if name not in ("fose", "gdal-brovey")]
+    names = [name for name in api.methods() if name not in (*weights.names(), "gdal-brovey")]
     for case, sensor in TOOLBOX.items():
         with np.load(shared / "refvec" / case / "inputs.npz") as stored:
             pan, ms, target = stored["pan"], stored["ms_lr"].transpose(2, 0, 1), stored["gt"].transpose(2, 0, 1)
         trial = ReferenceReducedTrial(ReferenceScene(pan, ms, *sensor), target)
-        methods = {name: api.method(name) for name in names} | {r.label: Network(r.label, r, r.base) for r in rows}
+        methods = {name: api.method(name) for name in names} | _networks(rows)
         for name, method in methods.items():
             found = trial.score(method).values
             for metric in COLUMNS["reduced"]:

@@ -171,13 +171,15 @@ def _network(folder: Path, device: str) -> Network:
     """The network in a folder: by PyTorch on a GPU, by OpenVINO on the CPU."""
     if device == "cpu" or (device == "auto" and not _gpu()):
         engine = OpenVinoEngine(folder / models.ONNX)
-        return Network(folder.name, engine, engine.base, f"{_digest(folder / models.ONNX)} {engine.precision}")
+        label = f"{_digest(folder / models.ONNX)} {engine.precision}"
+        return Network(folder.name, engine, engine.receptive_field, engine.base, label)
     try:
         from fose.runtime.torch import TorchEngine
     except ImportError as error:
         raise InputError(f"--device {device} needs PyTorch, found none ({error}); pip install fose[gpu]") from error
     on_gpu = TorchEngine(folder / models.TENSORS, "cuda" if device == "auto" else device)
-    return Network(folder.name, on_gpu, on_gpu.base, f"{_digest(folder / models.TENSORS)} on a GPU")
+    label = f"{_digest(folder / models.TENSORS)} on a GPU"
+    return Network(folder.name, on_gpu, on_gpu.receptive_field, on_gpu.base, label)
 
 
 def _digest(file: Path) -> str:

@@ -8,8 +8,8 @@ from fose.nn.denoiser import Denoiser  # noqa: E402
 from fose.nn.end_to_end import EndToEnd  # noqa: E402
 from fose.nn.fose import Fose  # noqa: E402
 from fose.nn.layers import fold, unfold  # noqa: E402
+from fose.nn.model import ModelRecipe, OneWindow, new_model, receptive_field  # noqa: E402
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL  # noqa: E402
-from fose.runtime.network import RECEPTIVE_FIELD  # noqa: E402
 
 
 def scramble(model):
@@ -65,18 +65,22 @@ def test_denoiser_treats_bands_as_a_set():
     assert not torch.allclose(straight, later)
 
 
-def test_field_of_view_is_what_the_runtime_declares(network):
+@pytest.mark.parametrize("stage", ["one_step", "end_to_end", "fusion"])
+@pytest.mark.parametrize("adaptive", [0, 2])
+def test_field_of_view_is_what_the_runtime_is_told(stage, adaptive):
     """The gradient of one pixel reaches to the declared distance and no further; less would waste halo."""
-    size = 192
+    sizes, size = ModelRecipe(depth=4, adaptive=adaptive), 192
+    network = OneWindow(scramble(new_model(stage, sizes)), stage)
     spatial, spectral, conditions = inputs(2, size)
     spatial.requires_grad_(True)
     spectral.requires_grad_(True)
     middle = size // 2
-    network((spatial, spectral, conditions))[0, 0, middle, middle].backward()
+    network(spatial[0], spectral[0], conditions[0])[0, middle, middle].backward()
     reached = spatial.grad.abs().sum(dim=(0, 1)) + spectral.grad.abs().sum(dim=(0, 1, 2))
     rows, cols = (reached > 0).nonzero(as_tuple=True)
     furthest = max(abs(rows - middle).max(), abs(cols - middle).max())
-    assert RECEPTIVE_FIELD - 4 <= furthest <= RECEPTIVE_FIELD + 3  # + 3: the pixel's place in its 4x4 cell
+    declared = receptive_field(stage, sizes)
+    assert declared <= furthest <= declared + 3  # + 3: the pixel's place in its 4x4 cell
 
 
 def test_untrained_ensemble_is_the_plain_average():

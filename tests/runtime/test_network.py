@@ -5,7 +5,7 @@ import pytest
 
 from fose import api, metrics, weights
 from fose.errors import InputError
-from fose.runtime.network import BLOCK, CONTEXT, STEP, Network, _blocks
+from fose.runtime.network import BLOCK, FOLD, STEP, Network, _blocks
 from fose.runtime.openvino import OpenVinoEngine
 from fose.scene.resume import plain_fields
 
@@ -33,8 +33,9 @@ def model(name="model"):
 
 
 def test_a_job_is_continued_with_the_same_model_only():
-    assert plain_fields(Network("n", Echo(), model="a1 float32")) == {
+    assert plain_fields(Network("n", Echo(), 20, model="a1 float32")) == {
         "name": '"n"',
+        "receptive_field": "20",
         "base": "true",
         "model": '"a1 float32"',
     }
@@ -54,11 +55,12 @@ def test_spans_are_cut_at_multiples_of_the_block():
 def test_every_pixel_is_evaluated_once_and_in_place():
     pan, ms = scene(side=(170, 290))
     detail, engine = Echo(), Echo()
-    whole = api.sharpen_array(pan, ms, method=Network("echo", detail))
-    tiled = api.sharpen_array(pan, ms, method=Network("echo", engine), tile=(100, 130))
+    whole = api.sharpen_array(pan, ms, method=Network("echo", detail, 20))
+    tiled = api.sharpen_array(pan, ms, method=Network("echo", engine, 20), tile=(100, 130))
     np.testing.assert_array_equal(tiled, whole)
-    assert all(side % STEP == 2 * CONTEXT % STEP for shape in detail.shapes for side in shape)
-    assert max(detail.shapes) <= tuple(side + 2 * CONTEXT for side in BLOCK)
+    context = 20 + FOLD
+    assert all(side % STEP == 2 * context % STEP for shape in detail.shapes for side in shape)
+    assert max(detail.shapes) <= tuple(side + 2 * context for side in BLOCK)
 
 
 def test_tiles_that_are_whole_blocks_give_the_same_bits():
@@ -77,8 +79,8 @@ def test_low_precision_costs_less_than_a_thousandth_of_the_scores():
     truth = 500 + 100 * random.normal(size=(4, 1, 1)) + np.cumsum(random.normal(size=(4, 256, 256)), axis=2) * 9
     pan, ms = truth.mean(axis=0), truth.reshape(4, 64, 4, 64, 4).mean(axis=(2, 4))
     exact, fast = (
-        api.sharpen_array(pan, ms, method=Network("fose", OpenVinoEngine(model(), precision)))
-        for precision in ("float32", "bfloat16")
+        api.sharpen_array(pan, ms, method=Network("fose", engine, engine.receptive_field))
+        for engine in (OpenVinoEngine(model(), precision) for precision in ("float32", "bfloat16"))
     )
     assert not np.array_equal(exact, fast)
     assert abs(metrics.ergas(truth, fast, 4) / metrics.ergas(truth, exact, 4) - 1) < 1e-3
@@ -94,7 +96,7 @@ def test_float32_equals_pytorch():
     pan, ms = scene(bands=4, side=(64, 64))
     folder = weights.folder("fose")
     fast, reference = (
-        api.sharpen_array(pan, ms, method=Network("fose", engine))
+        api.sharpen_array(pan, ms, method=Network("fose", engine, engine.receptive_field))
         for engine in (OpenVinoEngine(folder / weights.ONNX, "float32"), TorchEngine(folder / weights.TENSORS, "cpu"))
     )
     assert np.abs(fast - reference).max() < 1e-5 * np.ptp(reference)

@@ -188,7 +188,8 @@ def test_exported_model_sharpens_a_scene(smoke, tmp_path, stage):
     from fose import api
 
     export(smoke, stage, tmp_path)
-    network = Network("fose", OpenVinoEngine(tmp_path / "model.onnx"))
+    engine = OpenVinoEngine(tmp_path / "model.onnx")
+    network = Network("fose", engine, engine.receptive_field)
     rng = np.random.default_rng(5)
     for bands in (1, 4, 7):
         fine = np.cumsum(rng.normal(size=(bands, 200, 176)), axis=2) * 8 + 500

@@ -52,7 +52,7 @@ def test_a_network_sees_its_context_and_statistics_may_be_samples(synth, small_t
         far = np.roll(spatial[1], 50, axis=0) - np.roll(spatial[0], -30, axis=1)
         return (0.1 * spectral[:, 2] * conditions[:, :1, None] + 0.05 * far).astype(np.float32)
 
-    network = Network("net", engine)
+    network = Network("net", engine, 60)
     sharp = values(sharpen(*opened(*holed_pair), network, register="off"))
     with rasterio.open(holed_pair[0]) as pan, rasterio.open(holed_pair[1]) as ms:
         arrays = pan.read(1), ms.read()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from fose.nn.denoiser import Denoiser
 from fose.nn.end_to_end import EndToEnd
 from fose.nn.fose import Fose
+from fose.nn.layers import FOLD
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 
@@ -31,6 +32,14 @@ def new_model(stage: str, sizes: ModelRecipe) -> nn.Module:
     if is_denoiser(stage):
         return denoiser
     return plain if stage == "end_to_end" else Fose(denoiser, plain, sizes.hidden)
+
+
+def receptive_field(stage: str, sizes: ModelRecipe) -> int:
+    """PAN pixels on each side that a stage's network looks at: a folded position for each of its 3x3 layers in a row."""
+    if stage == "end_to_end":
+        return FOLD * (1 + sizes.depth)
+    layers = 1 + 2 * sizes.depth + sizes.adaptive
+    return FOLD * (layers if is_denoiser(stage) else layers + 2)
 
 
 def is_denoiser(stage: str) -> bool:

@@ -12,17 +12,11 @@ from fose.ops.features import HALO, Features, Statistics, compose, features, mea
 from fose.sharpener import Array, Scene, Tile
 
 FOLD = 4  # PAN pixels per position of the folded grid, as in fose.nn.layers
-# PAN pixels that a prediction depends on, on each side; measured by a test against the network itself.
-RECEPTIVE_FIELD = 48
-CONTEXT = RECEPTIVE_FIELD + FOLD  # and those that aligning to the folded grid may cost
 # The network is evaluated on blocks of this shape, at multiples of it from the scene's first pixel, whatever the tile:
 # in low precision the same pixel from another window would differ in its last bits.
 BLOCK = (512, 1024)
 # Blocks that the scene's edge cuts are filled up to multiples of this, for engines prepare themselves for each shape.
 STEP = 256
-# PAN pixels around a tile for which features are made: the context of blocks that begin on the folded grid, in whole
-# resampling blocks.
-FEATURES_CONTEXT = resample.BLOCK * ceil((CONTEXT + FOLD) / resample.BLOCK)
 Span = tuple[int, int]
 
 
@@ -37,20 +31,26 @@ class Engine(Protocol):
 class Network:
     """A sharpener that predicts the residual to the classical base with a network.
 
-    base: start from the injected base (False: from the MS on the PAN grid, as the paper does). model: which weights and
-    arithmetic the engine has, in words, so that no job is continued with others.
+    receptive_field: PAN pixels on each side that a prediction depends on. base: start from the injected base (False:
+    from the MS on the PAN grid, as the paper does). model: which weights and arithmetic the engine has, in words, so
+    that no job is continued with others.
     """
 
     name: str
     engine: Engine
+    receptive_field: int
     base: bool = True
     model: str = ""
 
     halo = HALO  # MS pixels
-    reach = CONTEXT  # PAN pixels beyond it
 
     # Features, the folded streams of both parts and their temporaries; measured, see docs/benchmarks.md.
     working = 25.0
+
+    @property
+    def reach(self) -> int:
+        """PAN pixels around a block that the engine is given: what it sees, and what the folded grid may cost."""
+        return self.receptive_field + FOLD
 
     def fit(self, scene: Scene) -> Statistics:
         """Measure the scene, see `fose.ops.features`."""
@@ -60,7 +60,8 @@ class Network:
         """Sharpen a tile's own pixels: (C, H, W), float32."""
         core = tile.core(tile.pan).shape
         around = (len(tile.pan) - core[0]) // 2  # PAN pixels of the window around the core
-        context = min(around, FEATURES_CONTEXT)
+        # Features are made for the blocks' context, in whole resampling blocks.
+        context = min(around, resample.BLOCK * ceil((self.reach + FOLD) / resample.BLOCK))
         seen = features(tile, fit, around - context)
         if not self.base:
             seen = seen.without_injection
@@ -82,9 +83,9 @@ class Network:
         starts, sides, inside, place = [], [], [], []
         for (first, stop), corner in zip(block, origin, strict=True):
             aligned = first - first % FOLD
-            starts.append(aligned - CONTEXT - corner + context)
-            sides.append(-(-(stop - aligned) // STEP) * STEP + 2 * CONTEXT)
-            inside.append(slice(first - aligned + CONTEXT, stop - aligned + CONTEXT))
+            starts.append(aligned - self.reach - corner + context)
+            sides.append(-(-(stop - aligned) // STEP) * STEP + 2 * self.reach)
+            inside.append(slice(first - aligned + self.reach, stop - aligned + self.reach))
             place.append(slice(first - corner, stop - corner))
         residual = self.engine(_cut(seen.spatial, starts, sides), _cut(seen.spectral, starts, sides), seen.conditions)
         out[(slice(None), *place)] = residual[(slice(None), *inside)]

@@ -38,6 +38,11 @@ class OpenVinoEngine:
         """Whether the model's result is relative to the classical base."""
         return bool(self.header["recipe"]["model"]["base"])
 
+    @property
+    def receptive_field(self) -> int:
+        """PAN pixels on each side that a prediction depends on."""
+        return int(self.header["receptive_field"])
+
     def __call__(self, spatial: Array, spectral: Array, conditions: Array) -> Array:
         """x0 (C, H, W), float32."""
         feed = {"spatial": spatial, "spectral": spectral, "conditions": conditions}

@@ -30,6 +30,7 @@ class TorchEngine:
     def __init__(self, path: Path, device: str) -> None:
         self.header, model = _load(path)
         self.base = bool(self.header["recipe"]["model"]["base"])
+        self.receptive_field = int(self.header["receptive_field"])
         self._models = [_placed(model, where) for where in _devices(device)]
         self._turn, self._mine = count(), local()
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fose.errors import InputError
 from fose.nn.files import WEIGHTS
-from fose.nn.model import OneWindow, new_model
+from fose.nn.model import OneWindow, new_model, receptive_field
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 from fose.runtime.openvino import HEADER, OpenVinoEngine
 from fose.training import checkpoint
@@ -30,6 +30,7 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     """
     tensors, header = checkpoint.read(run / f"{stage}.safetensors")
     recipe: Recipe = from_dict(header["recipe"])
+    header["receptive_field"] = receptive_field(stage, recipe.model)
     model = new_model(stage, recipe.model)
     model.load_state_dict(checkpoint.under("ema", tensors), strict=True)
     target.mkdir(parents=True, exist_ok=True)
