@@ -62,7 +62,7 @@ class Tile(Protocol):
         """Low-pass (C, h, w) on the MS grid, band k with the Gaussian MTF of gains[k] at 1/(2 ratio) cycles/pixel."""
 
     def core(self, image: Array) -> Array:
-        """Crop a (..., H, W) image of this window, or of the window less a margin, to the tile's own PAN pixels (a view)."""
+        """Crop an image of this window, (..., H, W) or less a margin, to the tile's own PAN pixels (a view)."""
 
     def samples(self, *images: Array) -> Array:
         """The tile's own valid PAN pixels of (H, W) or (C, H, W) images, stacked: (channels, n)."""
@@ -127,7 +127,7 @@ class Sharpener(Protocol):
         """Measure the scene; returns plain statistics that `apply` needs (a frozen dataclass)."""
 
     def apply(self, tile: Tile, fit: Any) -> Array:
-        """Sharpen one window: (C, H, W), dtype of ``tile.pan``; its window, less a margin or not. Pure; keeps no state."""
+        """Sharpen one window: (C, H, W) or less a margin, dtype of ``tile.pan``. Pure; keeps no state."""
 
 
 def stack(images: Sequence[Array]) -> Array:

@@ -81,8 +81,8 @@ class Denoiser(nn.Module):
     def forward(self, noisy: Tensor | None, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """x0 (N, C, H, W).
 
-        noisy: x_t (N, C, H, W), None for zero; time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral (N, C, 3, H, W) and
-        conditions (N, C, 10), see `fose.ops.features`. H and W are multiples of 4.
+        noisy: x_t (N, C, H, W), None for zero; time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral
+        (N, C, 3, H, W) and conditions (N, C, 10), see `fose.ops.features`. H and W are multiples of 4.
         """
         bands = inputs[1].shape[1]
         shared, each, vector = self.start(noisy, time, fold_inputs(inputs), bands)

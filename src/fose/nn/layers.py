@@ -54,7 +54,7 @@ def conv(channels: int, out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
 def on_first(layer: nn.Conv2d, image: Tensor) -> Tensor:
     """The convolution of an image that lacks the layer's last channels, as if these were zero."""
     weight = layer.weight[:, : image.shape[1]]
-    return functional.conv2d(image, weight, layer.bias, padding=layer.padding)  # type: ignore[arg-type]
+    return functional.conv2d(image, weight, layer.bias, padding=layer.padding)
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:

@@ -35,7 +35,7 @@ def new_model(stage: str, sizes: ModelRecipe) -> nn.Module:
 
 
 def receptive_field(stage: str, sizes: ModelRecipe) -> int:
-    """PAN pixels on each side that a stage's network looks at: a folded position for each of its 3x3 layers in a row."""
+    """PAN pixels on each side that a stage's network looks at: a folded position for every 3x3 layer on the way."""
     if stage == "end_to_end":
         return FOLD * (1 + sizes.depth)
     layers = 1 + 2 * sizes.depth + sizes.adaptive

@@ -225,7 +225,7 @@ def _injection(moments: Moments) -> tuple[Float64, Float64, Float64]:
 
 
 def features(tile: Tile, fit: Statistics, margin: int = 0) -> Features:
-    """Normalise a window, less `margin` PAN pixels on each side. Approximate within `HALO` MS pixels of its own edge."""
+    """Normalise a window, less `margin` PAN pixels on each side. Approximate within `HALO` MS pixels of its edge."""
     inverse_pan = np.float32(_inverse(fit.pan_std))
     pan = (tile.pan - np.float32(fit.pan_mean)) * inverse_pan
     inverse = np.array([_inverse(std) for std in fit.std], np.float32)
