@@ -70,12 +70,12 @@ def test_denoiser_treats_bands_as_a_set():
 def test_field_of_view_is_what_the_runtime_is_told(stage, adaptive):
     """The gradient of one pixel reaches to the declared distance and no further; less would waste halo."""
     sizes, size = ModelRecipe(depth=4, adaptive=adaptive), 192
-    network = OneWindow(scramble(new_model(stage, sizes)), stage)
+    network = OneWindow(scramble(new_model(stage, sizes)))
     spatial, spectral, conditions = inputs(2, size)
     spatial.requires_grad_(True)
     spectral.requires_grad_(True)
     middle = size // 2
-    network(spatial[0], spectral[0], conditions[0])[0, middle, middle].backward()
+    unfold(network(spatial[0], spectral[0], conditions[0]))[0, 0, middle, middle].backward()
     reached = spatial.grad.abs().sum(dim=(0, 1)) + spectral.grad.abs().sum(dim=(0, 1, 2))
     rows, cols = (reached > 0).nonzero(as_tuple=True)
     furthest = max(abs(rows - middle).max(), abs(cols - middle).max())

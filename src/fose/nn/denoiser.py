@@ -15,14 +15,14 @@ from fose.nn.layers import (
     Embedding,
     Residual,
     activation,
+    arranged,
     band_mean,
     conv,
     fold,
-    fold_inputs,
+    on_cells,
     on_first,
     over_bands,
     to_bands,
-    unfold,
 )
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 
@@ -67,16 +67,25 @@ class Denoiser(nn.Module):
         self.out = conv(width, CELL, 1)
 
     def start(
-        self, noisy: Tensor | None, time: Tensor, folded: tuple[Tensor, Tensor, Tensor], bands: int
+        self, noisy: Tensor | None, time: Tensor, given: tuple[Tensor, Tensor, Tensor], bands: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """First features of both streams and the embedding, from inputs as `fold_inputs` gives them."""
-        spatial, spectral, conditions = folded
+        """First features of both streams and the embedding, from inputs as `arranged` gives them."""
+        spatial, spectral, conditions = given
         if noisy is not None:
             spatial = torch.cat([spatial, fold(noisy.mean(dim=1, keepdim=True))], dim=1)
-            spectral = torch.cat([spectral, fold(noisy.reshape(-1, 1, *noisy.shape[2:]))], dim=1)
+            spectral = torch.cat([spectral, noisy.reshape(-1, 1, *noisy.shape[2:])], dim=1)
         shared = activation(on_first(self.spatial_in, spatial))
-        each = activation(on_first(self.spectral_in, spectral))
+        each = activation(on_cells(self.spectral_in, spectral))
         return shared, each, self.embed(conditions, over_bands(time, bands))
+
+    def cells(self, noisy: Tensor | None, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """x0 as `forward` gives it, on the folded grid: (N C, 16, H/4, W/4)."""
+        bands = inputs[1].shape[1]
+        shared, each, vector = self.start(noisy, time, arranged(inputs), bands)
+        for block in self.blocks:
+            shared, each = block(shared, each, vector, bands)
+        predicted: Tensor = self.out(each)
+        return predicted
 
     def forward(self, noisy: Tensor | None, time: Tensor, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """x0 (N, C, H, W).
@@ -84,8 +93,4 @@ class Denoiser(nn.Module):
         noisy: x_t (N, C, H, W), None for zero; time: t / T (N,) in 0..1; inputs: spatial (N, 3, H, W), spectral
         (N, C, 3, H, W) and conditions (N, C, 10), see `fose.ops.features`. H and W are multiples of 4.
         """
-        bands = inputs[1].shape[1]
-        shared, each, vector = self.start(noisy, time, fold_inputs(inputs), bands)
-        for block in self.blocks:
-            shared, each = block(shared, each, vector, bands)
-        return to_bands(unfold(self.out(each)), bands)
+        return to_bands(self.cells(noisy, time, inputs), inputs[1].shape[1])

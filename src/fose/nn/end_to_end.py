@@ -8,12 +8,12 @@ from fose.nn.layers import (
     Embedding,
     Residual,
     activation,
+    arranged,
     band_mean,
     conv,
-    fold_inputs,
+    on_cells,
     over_bands,
     to_bands,
-    unfold,
 )
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 
@@ -46,16 +46,21 @@ class EndToEnd(nn.Module):
         self.blocks = nn.ModuleList(BandBlock(width, embedding) for _ in range(depth))
         self.out = conv(width, CELL, 1)
 
-    def start(self, folded: tuple[Tensor, Tensor, Tensor], bands: int) -> tuple[Tensor, Tensor]:
-        """First features (N C, width, h, w) and the embedding, from inputs as `fold_inputs` gives them."""
-        spatial, spectral, conditions = folded
+    def start(self, given: tuple[Tensor, Tensor, Tensor], bands: int) -> tuple[Tensor, Tensor]:
+        """First features (N C, width, h, w) and the embedding, from inputs as `arranged` gives them."""
+        spatial, spectral, conditions = given
         shared = over_bands(self.spatial_in(spatial), bands)
-        return activation(self.spectral_in(spectral) + shared), self.embed(conditions)
+        return activation(on_cells(self.spectral_in, spectral) + shared), self.embed(conditions)
+
+    def cells(self, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """x0 as `forward` gives it, on the folded grid: (N C, 16, H/4, W/4)."""
+        bands = inputs[1].shape[1]
+        image, vector = self.start(arranged(inputs), bands)
+        for block in self.blocks:
+            image = block(image, vector, bands)
+        predicted: Tensor = self.out(image)
+        return predicted
 
     def forward(self, inputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """x0 (N, C, H, W) from inputs as in `Denoiser.forward`."""
-        bands = inputs[1].shape[1]
-        image, vector = self.start(fold_inputs(inputs), bands)
-        for block in self.blocks:
-            image = block(image, vector, bands)
-        return to_bands(unfold(self.out(image)), bands)
+        return to_bands(self.cells(inputs), inputs[1].shape[1])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fose.nn.denoiser import Denoiser
 from fose.nn.end_to_end import EndToEnd
-from fose.nn.layers import CELL, activation, conv, fold_inputs, to_bands, unfold, zeroed
+from fose.nn.layers import CELL, activation, arranged, conv, to_bands, zeroed
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 
@@ -43,9 +43,9 @@ class Fose(nn.Module):
 
     def parts(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """On the folded grid: x0 of the denoiser, x0 of the end-to-end network, and what the output block says."""
-        bands, folded = inputs[1].shape[1], fold_inputs(inputs)
-        shared, each, vector = self.denoiser.start(None, torch.ones_like(inputs[2][:, 0, 0]), folded, bands)
-        image, other = self.end_to_end.start(folded, bands)
+        bands, given = inputs[1].shape[1], arranged(inputs)
+        shared, each, vector = self.denoiser.start(None, torch.ones_like(inputs[2][:, 0, 0]), given, bands)
+        image, other = self.end_to_end.start(given, bands)
         middle = self.denoiser.depth // 2
         pairs = zip(self.denoiser.blocks, self.end_to_end.blocks, strict=True)
         for depth, (block, plain) in enumerate(pairs, start=1):
@@ -56,11 +56,13 @@ class Fose(nn.Module):
                 each, image = each + one, image + two
         return self.denoiser.out(each), self.end_to_end.out(image), self.output(each, image)
 
-    def forward(self, inputs: Inputs) -> Tensor:
-        """x0 (N, C, H, W) from inputs as in `Denoiser.forward`."""
-        bands = inputs[1].shape[1]
+    def cells(self, inputs: Inputs) -> Tensor:
+        """x0 as `forward` gives it, on the folded grid: (N C, 16, H/4, W/4)."""
         one, two, joint = self.parts(inputs)
         gate, correction = joint.chunk(2, dim=1)
         share = torch.sigmoid(gate)
-        folded = share * one + (1 - share) * two + correction
-        return to_bands(unfold(folded), bands)
+        return share * one + (1 - share) * two + correction
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """x0 (N, C, H, W) from inputs as in `Denoiser.forward`."""
+        return to_bands(self.cells(inputs), inputs[1].shape[1])

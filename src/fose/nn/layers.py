@@ -15,10 +15,10 @@ def fold(image: Tensor) -> Tensor:
     return functional.pixel_unshuffle(image, FOLD)
 
 
-def fold_inputs(inputs: "tuple[Tensor, Tensor, Tensor]") -> "tuple[Tensor, Tensor, Tensor]":
-    """Features on the folded grid, bands adjacent: (N, 48, h, w), (N C, 48, h, w) and conditions (N C, K)."""
+def arranged(inputs: "tuple[Tensor, Tensor, Tensor]") -> "tuple[Tensor, Tensor, Tensor]":
+    """As first layers take them: spatial folded, (N, 48, h, w); spectral (N C, 3, H, W) and conditions (N C, K)."""
     spatial, spectral, conditions = inputs
-    return fold(spatial), fold(spectral.flatten(0, 1)), conditions.flatten(0, 1)
+    return fold(spatial), spectral.flatten(0, 1), conditions.flatten(0, 1)
 
 
 def unfold(image: Tensor) -> Tensor:
@@ -34,8 +34,9 @@ def over_bands(shared: Tensor, bands: int) -> Tensor:
     return shared if len(shared) == 1 else shared.repeat_interleave(bands, dim=0)
 
 
-def to_bands(image: Tensor, bands: int) -> Tensor:
-    """(N C, 1, H, W) -> (N, C, H, W)."""
+def to_bands(cells: Tensor, bands: int) -> Tensor:
+    """What networks predict for cells of 4x4 PAN pixels, (N C, 16, h, w), as images (N, C, 4 h, 4 w)."""
+    image = unfold(cells)
     return image.reshape(-1, bands, *image.shape[2:])
 
 
@@ -53,8 +54,15 @@ def conv(channels: int, out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
 
 def on_first(layer: nn.Conv2d, image: Tensor) -> Tensor:
     """The convolution of an image that lacks the layer's last channels, as if these were zero."""
-    weight = layer.weight[:, : image.shape[1]]
+    weight = layer.weight[:, : int(image.shape[1])]
     return functional.conv2d(image, weight, layer.bias, padding=layer.padding)
+
+
+def on_cells(layer: nn.Conv2d, image: Tensor) -> Tensor:
+    """A 1x1 convolution of the folded image, without folding it; the last channels may be lacking as in `on_first`."""
+    channels = int(image.shape[1])  # a number in an exported graph too, which wants kernels of known shape
+    weight = layer.weight[:, : channels * CELL].reshape(-1, channels, FOLD, FOLD)
+    return functional.conv2d(image, weight, layer.bias, stride=FOLD)
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:

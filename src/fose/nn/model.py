@@ -11,6 +11,7 @@ from fose.nn.fose import Fose
 from fose.nn.layers import FOLD
 
 Inputs = tuple[Tensor, Tensor, Tensor]
+Network = Denoiser | EndToEnd | Fose
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ModelRecipe:
     base: bool = True  # start from the injected classical base; False: from the MS on the PAN grid, as the paper does
 
 
-def new_model(stage: str, sizes: ModelRecipe) -> nn.Module:
+def new_model(stage: str, sizes: ModelRecipe) -> Network:
     """The untrained network of a training stage: a denoiser, the end-to-end network, or both joined."""
     denoiser = Denoiser(sizes.width, sizes.depth, adaptive=sizes.adaptive)
     plain = EndToEnd(sizes.plain_width, sizes.depth)
@@ -54,14 +55,18 @@ def at_end(model: nn.Module, inputs: Inputs) -> Tensor:
 
 
 class OneWindow(nn.Module):
-    """A stage's network for one window, without the batch axis: what an engine evaluates."""
+    """A network for one window, without the batch axis: what an engine evaluates, and unfolds.
 
-    def __init__(self, model: nn.Module, stage: str) -> None:
+    A denoiser is evaluated once, as `at_end` does.
+    """
+
+    def __init__(self, model: Network) -> None:
         super().__init__()
-        self.model, self.timed = model, is_denoiser(stage)
+        self.model = model
 
     def forward(self, spatial: Tensor, spectral: Tensor, conditions: Tensor) -> Tensor:
-        """x0 (C, H, W) from (3, H, W), (C, 3, H, W), (C, 10)."""
+        """x0 on the folded grid (C, 16, H/4, W/4) from (3, H, W), (C, 3, H, W), (C, 10)."""
         inputs = spatial[None], spectral[None], conditions[None]
-        predicted: Tensor = at_end(self.model, inputs)[0] if self.timed else self.model(inputs)[0]
-        return predicted
+        if isinstance(self.model, Denoiser):
+            return self.model.cells(None, torch.ones_like(conditions[:1, 0]), inputs)
+        return self.model.cells(inputs)

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
 
-from fose.ops import resample
 from fose.ops.features import HALO, Features, Statistics, compose, features, measure
 from fose.sharpener import Array, Scene, Tile
 
@@ -60,14 +58,14 @@ class Network:
         """Sharpen a tile's own pixels: (C, H, W), float32."""
         core = tile.core(tile.pan).shape
         around = (len(tile.pan) - core[0]) // 2  # PAN pixels of the window around the core
-        # Features are made for the blocks' context, in whole resampling blocks.
-        context = min(around, resample.BLOCK * ceil((self.reach + FOLD) / resample.BLOCK))
+        origin = [start + around for start in tile.origin]
+        # Features are made for the blocks' context; blocks begin on the folded grid.
+        context = min(around, self.reach + (FOLD if any(start % FOLD for start in origin) else 0))
         seen = features(tile, fit, around - context)
         if not self.base:
             seen = seen.without_injection
         residual = np.zeros((len(seen.spectral), *core), np.float32)
         if fit.detail > 0:
-            origin = [start + around for start in tile.origin]
             spans = [list(_blocks(*span)) for span in zip(origin, core, BLOCK, strict=True)]
             for rows in spans[0]:
                 for cols in spans[1]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fose.errors import InputError
 from fose.machine import cores
+from fose.runtime.network import FOLD
 from fose.sharpener import Array
 
 HEADER = "fose"  # key of the file's metadata under which `fose train` says what the model is
@@ -47,7 +48,7 @@ class OpenVinoEngine:
         """x0 (C, H, W), float32."""
         feed = {"spatial": spatial, "spectral": spectral, "conditions": conditions}
         inputs = {name: np.ascontiguousarray(image, np.float32) for name, image in feed.items()}
-        return np.array(self._request(inputs).infer(inputs, share_inputs=True)[0])
+        return _unfolded(self._request(inputs).infer(inputs, share_inputs=True)[0])
 
     def _request(self, inputs: dict[str, Array]) -> Any:
         """This thread's request for inputs of these shapes."""
@@ -73,6 +74,15 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         return self._core.compile_model(model, "CPU", config)
+
+
+def _unfolded(cells: Array) -> Array:
+    """(C, 16, h, w) as an image of its own (C, 4 h, 4 w); NumPy does it faster than the engine."""
+    bands, _, height, width = cells.shape
+    image = np.empty((bands, FOLD * height, FOLD * width), np.float32)
+    parts = cells.reshape(bands, FOLD, FOLD, height, width).transpose(0, 3, 1, 4, 2)
+    image.reshape(bands, height, FOLD, width, FOLD)[:] = parts
+    return image
 
 
 @lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ from torch import nn
 
 from fose.errors import InputError
 from fose.nn.files import WEIGHTS, read_tensors
+from fose.nn.layers import unfold
 from fose.nn.model import ModelRecipe, OneWindow, new_model
 from fose.sharpener import Array
 
@@ -46,7 +47,7 @@ class TorchEngine:
         ]
         try:
             with torch.inference_mode():
-                return np.asarray(model(*inputs).float().cpu().numpy())
+                return np.asarray(unfold(model(*inputs))[:, 0].float().cpu().numpy())
         except torch.OutOfMemoryError as error:
             raise InputError(
                 f"the GPU's memory is full ({weight.device}); use fewer --threads, another --device, or --device cpu"
@@ -82,4 +83,4 @@ def _load(path: Path) -> tuple[dict[str, Any], nn.Module]:
     header = json.loads(metadata["header"])
     model = new_model(metadata["stage"], ModelRecipe(**header["recipe"]["model"]))
     model.load_state_dict(tensors, strict=True)
-    return header, OneWindow(model.eval(), metadata["stage"])
+    return header, OneWindow(model.eval())

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fose.errors import InputError
 from fose.nn.files import WEIGHTS
+from fose.nn.layers import unfold
 from fose.nn.model import OneWindow, new_model, receptive_field
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL
 from fose.runtime.openvino import HEADER, OpenVinoEngine
@@ -36,7 +37,7 @@ def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
     target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, target / TENSORS, {"format": WEIGHTS, "stage": stage, "header": json.dumps(header)})
-    window = OneWindow(model.eval(), stage)
+    window = OneWindow(model.eval())
     _to_onnx(window, target / ONNX)
     _label(target / ONNX, header)
     difference = _largest_difference(window, target / ONNX)
@@ -59,7 +60,7 @@ def _to_onnx(window: nn.Module, path: Path) -> None:
         "spatial": {1: "H", 2: "W"},
         "spectral": {0: "C", 2: "H", 3: "W"},
         "conditions": {0: "C"},
-        "residual": {0: "C", 1: "H", 2: "W"},
+        "residual": {0: "C", 2: "h", 3: "w"},
     }
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns of every shape it reads; the parity check covers other sizes and band counts.
@@ -88,7 +89,7 @@ def _largest_difference(window: nn.Module, path: Path) -> float:
     for bands, height, width in ((1, 64, 64), (4, 96, 64), (8, 64, 128)):
         inputs = _example(bands, height, width, seed=bands)
         with torch.no_grad():
-            wanted = window(*inputs).numpy()
+            wanted = unfold(window(*inputs))[:, 0].numpy()
         found = engine(*(image.numpy() for image in inputs))
         worst = max(worst, float(np.abs(found - wanted).max()))
     return worst
