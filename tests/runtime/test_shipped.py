@@ -1,4 +1,4 @@
-"""The network that ships: no surprises on scenes that are nothing like those it learned from."""
+"""The networks that ship: no surprises on scenes that are nothing like those they learned from."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import fose
 from fose import api, metrics, weights
 from fose.runtime.openvino import OpenVinoEngine
 
+MODELS = ("fose", "fose-light")
 CLASSICS = ("gsa", "mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "bdsd-pc")
 
 
@@ -29,24 +30,26 @@ def ergas(truth, sharp, ratio):
 
 
 def test_it_is_the_default():
-    assert api.DEFAULT_METHOD in weights.names()
+    assert weights.names() == MODELS
     assert next(iter(api.methods())) == api.DEFAULT_METHOD
 
 
-def test_it_says_where_it_comes_from():
-    header = OpenVinoEngine(weights.folder("fose") / weights.ONNX).header
+@pytest.mark.parametrize("model", MODELS)
+def test_it_says_where_it_comes_from(model):
+    header = OpenVinoEngine(weights.folder(model) / weights.ONNX).header
     assert header["recipe"]["name"]
     assert header["commit"] != "unknown"
-    card = (weights.folder("fose") / weights.CARD).read_text()
+    card = (weights.folder(model) / weights.CARD).read_text()
     for word in ("licence", "USGS", "USDA", "Copernicus", "SpaceNet", header["commit"]):
         assert word in card
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 4, 8, 16])
 @pytest.mark.parametrize("ratio", [2, 3, 4, 5, 6])
-def test_any_band_count_and_ratio_is_sharpened(bands, ratio):
+@pytest.mark.parametrize("model", MODELS)
+def test_any_band_count_and_ratio_is_sharpened(bands, ratio, model):
     pan, ms, truth = landscape(bands, ratio)
-    sharp = api.sharpen_array(pan, ms)
+    sharp = api.sharpen_array(pan, ms, method=model)
     assert sharp.shape == truth.shape
     assert np.isfinite(sharp).all()
     interpolated = api.sharpen_array(pan, ms, method="exp")
@@ -55,18 +58,20 @@ def test_any_band_count_and_ratio_is_sharpened(bands, ratio):
 
 @pytest.mark.parametrize("bands", [1, 4, 16])
 @pytest.mark.parametrize("value", [0.0, 1.0, 777.0])
-def test_a_constant_scene_stays_constant(bands, value):
+@pytest.mark.parametrize("model", MODELS)
+def test_a_constant_scene_stays_constant(bands, value, model):
     ms = np.full((bands, 16, 16), value, np.float32) * np.linspace(1, 2, bands, dtype=np.float32)[:, None, None]
-    sharp = api.sharpen_array(np.full((64, 64), 2 * value, np.float32), ms)
+    sharp = api.sharpen_array(np.full((64, 64), 2 * value, np.float32), ms, method=model)
     np.testing.assert_allclose(sharp, np.broadcast_to(ms[:, :1, :1], sharp.shape), rtol=1e-5)
 
 
-def test_it_invents_no_texture_where_pan_has_none():
+@pytest.mark.parametrize("model", MODELS)
+def test_it_invents_no_texture_where_pan_has_none(model):
     """A lake in a landscape: PAN and MS constant there, the result too but for a margin as wide as the optics."""
     pan, ms, _ = landscape(4, 4, (48, 48))
     pan[48:144, 48:144], ms[:, 12:36, 12:36] = 300, np.array([250, 280, 200, 100], np.float32)[:, None, None]
-    sharp = api.sharpen_array(pan, ms)[:, 76:116, 76:116]
-    spread = api.sharpen_array(pan, ms).std()
+    whole = api.sharpen_array(pan, ms, method=model)
+    sharp, spread = whole[:, 76:116, 76:116], whole.std()
     assert sharp.std(axis=(1, 2)).max() < 0.01 * spread
     np.testing.assert_allclose(sharp.mean(axis=(1, 2)), [250, 280, 200, 100], rtol=0.02)
 
@@ -91,10 +96,11 @@ def test_edges_ring_no_more_than_the_classics(step):
     assert overshoot("fose") <= max(overshoot(method) for method in CLASSICS) + 0.01
 
 
-def test_clouds_and_saturation_stay_finite():
+@pytest.mark.parametrize("model", MODELS)
+def test_clouds_and_saturation_stay_finite(model):
     pan, ms, _ = landscape(4, 4, (48, 48))
     pan[:, 100:], ms[:, :, 25:] = 65535, 65535
-    assert np.isfinite(api.sharpen_array(pan, ms)).all()
+    assert np.isfinite(api.sharpen_array(pan, ms, method=model)).all()
 
 
 @pytest.mark.xfail(strict=True, reason="45 % beyond a cloud's edge that is one pixel wide; classics 18 %")
@@ -117,10 +123,11 @@ def test_missing_pixels_stay_missing_and_spoil_nothing_far_away():
     assert np.abs(holed[:, 120:, 120:] - whole[:, 120:, 120:]).max() < 0.1 * whole.std()
 
 
-def test_a_pixel_does_not_depend_on_its_tile():
+@pytest.mark.parametrize("model", MODELS)
+def test_a_pixel_does_not_depend_on_its_tile(model):
     pan, ms, _ = landscape(4, 4, (64, 64))
-    whole = api.sharpen_array(pan, ms)
-    tiled = api.sharpen_array(pan, ms, tile=(64, 96))
+    whole = api.sharpen_array(pan, ms, method=model)
+    tiled = api.sharpen_array(pan, ms, method=model, tile=(64, 96))
     np.testing.assert_allclose(tiled, whole, atol=1e-4 * float(np.ptp(whole)))
 
 
