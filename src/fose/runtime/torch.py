@@ -16,8 +16,11 @@ from torch import nn
 
 from fose.errors import InputError
 from fose.nn.files import WEIGHTS, read_tensors
+from fose.nn.layers import FOLD
 from fose.nn.model import ModelRecipe, OneWindow, new_model
 from fose.sharpener import Array
+
+Inputs = tuple[Array, Array, Array]  # spatial, spectral, conditions, as the engine is given them
 
 
 class TorchEngine:
@@ -25,6 +28,7 @@ class TorchEngine:
 
     device: "cpu", "cuda" (every GPU that is visible; the pipeline's threads share them out) or "cuda:1".
     Raises InputError where PyTorch does not see the device or the file is not a model of fose.
+    A window that a GPU's memory does not hold is evaluated in pieces.
     """
 
     def __init__(self, path: Path, device: str) -> None:
@@ -38,19 +42,49 @@ class TorchEngine:
         """x0 (C, H, W), float32."""
         if not hasattr(self._mine, "model"):
             self._mine.model = self._models[next(self._turn) % len(self._models)]
-        model: nn.Module = self._mine.model
-        weight = next(model.parameters())
-        inputs = [
-            torch.from_numpy(np.ascontiguousarray(image)).to(weight.device, weight.dtype)
-            for image in (spatial, spectral, conditions)
-        ]
-        try:
-            with torch.inference_mode():
-                return np.asarray(model(*inputs).float().cpu().numpy())
-        except torch.OutOfMemoryError as error:
+        reach = -(-self.receptive_field // FOLD) * FOLD + FOLD
+        with torch.inference_mode():
+            return _evaluated(self._mine.model, (spatial, spectral, conditions), reach)
+
+
+def _evaluated(model: nn.Module, inputs: Inputs, reach: int) -> Array:
+    """x0 (C, H, W) of a window; where the memory of the model's device does not hold it, of its halves, joined.
+
+    reach: PAN pixels, whole folded positions, that each half is given beyond its own. Raises InputError where a window
+    does not fit that is less than four of them long: its halves would be surroundings for the most part.
+    """
+    spatial, spectral, conditions = inputs
+    axis = 1 if spatial.shape[1] > spatial.shape[2] else 2
+    side = spatial.shape[axis]
+    try:
+        return _at_once(model, inputs)
+    except torch.OutOfMemoryError as error:
+        if side < 4 * reach:
+            where = next(model.parameters()).device
             raise InputError(
-                f"the GPU's memory is full ({weight.device}); use fewer --threads, another --device, or --device cpu"
+                f"the GPU's memory is full ({where}); use fewer --threads, another --device, or --device cpu"
             ) from error
+    # Not in the handler: the error holds what the failed evaluation had allocated.
+    torch.cuda.empty_cache()
+    middle = side // 2 // FOLD * FOLD
+    halves = []
+    for first, stop in ((0, middle), (middle, side)):
+        start = max(first - reach, 0)
+        seen = slice(start, stop + reach)
+        half = _along(spatial, axis, seen), _along(spectral, axis + 1, seen), conditions
+        part = _evaluated(model, half, reach)
+        halves.append(_along(part, axis, slice(first - start, stop - start)))
+    return np.concatenate(halves, axis)
+
+
+def _at_once(model: nn.Module, inputs: Inputs) -> Array:
+    weight = next(model.parameters())
+    placed = [torch.from_numpy(np.ascontiguousarray(image)).to(weight.device, weight.dtype) for image in inputs]
+    return np.asarray(model(*placed).float().cpu().numpy())
+
+
+def _along(image: Array, axis: int, span: slice) -> Array:
+    return image[(slice(None),) * axis + (span,)]
 
 
 def _devices(device: str) -> list[torch.device]:

@@ -1,0 +1,82 @@
+"""The PyTorch engine, on the CPU: what a GPU adds is its memory, which a network here pretends to fill."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the engine needs PyTorch (extra gpu or train)")
+
+from safetensors.torch import save_file  # noqa: E402
+
+from fose.errors import InputError  # noqa: E402
+from fose.nn.files import WEIGHTS  # noqa: E402
+from fose.nn.model import ModelRecipe, new_model, receptive_field  # noqa: E402
+from fose.runtime.torch import TorchEngine  # noqa: E402
+
+STAGE, SIZES = "fusion", {"depth": 1}
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A small network with random weights everywhere: layers that start at zero would hide what they read."""
+    sizes = ModelRecipe(**SIZES)
+    draw = torch.Generator().manual_seed(3)
+    state = new_model(STAGE, sizes).state_dict()
+    weights = {name: torch.randn(tensor.shape, generator=draw) * 0.1 for name, tensor in state.items()}
+    recipe = {"model": SIZES | {"base": True}}
+    header = json.dumps({"recipe": recipe, "receptive_field": receptive_field(STAGE, sizes)})
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_file(weights, path, {"format": WEIGHTS, "stage": STAGE, "header": header})
+    return path
+
+
+def window(height, width, bands=2):
+    random = np.random.default_rng(0)
+    shapes = (3, height, width), (bands, 3, height, width), (bands, 10)
+    return tuple(random.normal(size=shape).astype(np.float32) for shape in shapes)
+
+
+class Full(torch.nn.Module):
+    """A network on a device whose memory holds so many pixels; remembers the shapes that it held."""
+
+    def __init__(self, model, pixels):
+        super().__init__()
+        self.model, self.pixels, self.shapes = model, pixels, []
+
+    def forward(self, spatial, spectral, conditions):
+        shape = tuple(spatial.shape[1:])
+        if shape[0] * shape[1] > self.pixels:
+            raise torch.OutOfMemoryError("pretended")
+        self.shapes.append(shape)
+        return self.model(spatial, spectral, conditions)
+
+
+def full(path, pixels):
+    engine = TorchEngine(path, "cpu")
+    engine._models = [Full(engine._models[0], pixels)]
+    return engine
+
+
+@pytest.mark.parametrize("shape", [(168, 320), (320, 168), (244, 244)])
+@pytest.mark.parametrize("pixels", [40_000, 16_000])
+def test_a_window_that_does_not_fit_is_evaluated_in_pieces(model_file, shape, pixels):
+    given, engine = window(*shape), full(model_file, pixels)
+    whole = TorchEngine(model_file, "cpu")(*given)
+    pieces = engine(*given)
+    assert len(engine._models[0].shapes) > 1
+    assert pieces.dtype == np.float32
+    np.testing.assert_allclose(pieces, whole, atol=1e-5 * float(np.ptp(whole)))
+
+
+def test_a_window_that_fits_is_evaluated_once(model_file):
+    engine = full(model_file, 168 * 320)
+    engine(*window(168, 320))
+    assert engine._models[0].shapes == [(168, 320)]
+
+
+def test_where_not_even_a_small_piece_fits_the_error_says_what_helps(model_file):
+    with pytest.raises(
+        InputError, match=r"memory is full \(cpu\); use fewer --threads, another --device, or --device cpu"
+    ):
+        full(model_file, 0)(*window(168, 320))
