@@ -1,6 +1,7 @@
 """The PyTorch engine, on the CPU: what a GPU adds is its memory, which a network here pretends to fill."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from fose.nn.files import WEIGHTS  # noqa: E402
 from fose.nn.model import ModelRecipe, new_model, receptive_field  # noqa: E402
 from fose.runtime.torch import TorchEngine  # noqa: E402
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 STAGE, SIZES = "fusion", {"depth": 1}
 
 
@@ -80,3 +82,16 @@ def test_where_not_even_a_small_piece_fits_the_error_says_what_helps(model_file)
         InputError, match=r"memory is full \(cpu\); use fewer --threads, another --device, or --device cpu"
     ):
         full(model_file, 0)(*window(168, 320))
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_several_threads_are_served_side_by_side(model_file, device):
+    """On a GPU each has a stream of its own, and what one has prepared must not reach another."""
+    given = [window(96, 128, bands) for bands in (1, 2, 3, 4)]
+    engine, reference = TorchEngine(model_file, device), TorchEngine(model_file, "cpu")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda inputs: engine(*inputs), given * 4))
+    for image, inputs in zip(found, given * 4, strict=True):
+        wanted = reference(*inputs)
+        tolerance = 1e-6 if device == "cpu" else 1e-2  # float16 on a GPU
+        np.testing.assert_allclose(image, wanted, atol=tolerance * float(np.ptp(wanted)))

@@ -5,6 +5,7 @@ Needs the extra `gpu` (or `train`).
 
 import copy
 import json
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 from threading import local
@@ -42,8 +43,9 @@ class TorchEngine:
         """x0 (C, H, W), float32."""
         if not hasattr(self._mine, "model"):
             self._mine.model = self._models[next(self._turn) % len(self._models)]
+            self._mine.stream = _stream(next(self._mine.model.parameters()).device)
         reach = -(-self.receptive_field // FOLD) * FOLD + FOLD
-        with torch.inference_mode():
+        with torch.inference_mode(), self._mine.stream:
             return _evaluated(self._mine.model, (spatial, spectral, conditions), reach)
 
 
@@ -79,8 +81,21 @@ def _evaluated(model: nn.Module, inputs: Inputs, reach: int) -> Array:
 
 def _at_once(model: nn.Module, inputs: Inputs) -> Array:
     weight = next(model.parameters())
-    placed = [torch.from_numpy(np.ascontiguousarray(image)).to(weight.device, weight.dtype) for image in inputs]
-    return np.asarray(model(*placed).float().cpu().numpy())
+    placed = []
+    for image in inputs:
+        held = torch.from_numpy(np.ascontiguousarray(image))
+        # Only from pinned memory is a copy to a GPU asynchronous. Its benefit has not been measured.
+        held = held.pin_memory() if weight.is_cuda else held
+        placed.append(held.to(weight.device, non_blocking=True).to(weight.dtype))
+    return np.asarray(model(*placed).float().cpu().numpy())  # cpu() waits for this thread's stream
+
+
+def _stream(where: torch.device) -> AbstractContextManager[object]:
+    """A context in which a thread's work on a GPU is queued on its own, so that the copies and kernels of several
+    threads can overlap (not measured); nothing on the CPU."""
+    if where.type != "cuda":
+        return nullcontext()
+    return torch.cuda.stream(torch.cuda.Stream(where))  # type: ignore[no-untyped-call]
 
 
 def _along(image: Array, axis: int, span: slice) -> Array:
@@ -102,10 +117,12 @@ def _devices(device: str) -> list[torch.device]:
 
 def _placed(model: nn.Module, where: torch.device) -> nn.Module:
     """A copy on a device; on a GPU in float16 with channels last, which its matrix units want."""
-    placed = copy.deepcopy(model)
+    placed: nn.Module = copy.deepcopy(model)
     if where.type == "cuda":
         placed = placed.to(where, torch.float16)
-        return placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        placed = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        torch.cuda.synchronize(where)  # the threads' streams do not wait for this one's
+        return placed
     return placed.to(where)
 
 
