@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the engine needs PyTorch (extra gpu
 from safetensors.torch import save_file  # noqa: E402
 
 from fose.errors import InputError  # noqa: E402
-from fose.nn.files import WEIGHTS  # noqa: E402
+from fose.nn.files import WEIGHTS, read_tensors  # noqa: E402
 from fose.nn.model import ModelRecipe, new_model, receptive_field  # noqa: E402
 from fose.runtime.torch import TorchEngine  # noqa: E402
 
@@ -95,3 +95,24 @@ def test_several_threads_are_served_side_by_side(model_file, device):
         wanted = reference(*inputs)
         tolerance = 1e-6 if device == "cpu" else 1e-2  # float16 on a GPU
         np.testing.assert_allclose(image, wanted, atol=tolerance * float(np.ptp(wanted)))
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "meta", "cuda:x", "cuda:-1", "cuda:0 "])
+def test_unknown_devices_are_refused(model_file, device):
+    with pytest.raises(InputError, match="--device: expected auto, cpu, cuda or cuda:0 and so on; found"):
+        TorchEngine(model_file, device)
+
+
+@pytest.mark.parametrize(("device", "seen"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
+def test_gpus_that_pytorch_does_not_see_are_refused(model_file, monkeypatch, device, seen):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    with pytest.raises(InputError, match=rf"--device {device}: PyTorch .* sees {seen} GPUs; use --device cpu"):
+        TorchEngine(model_file, device)
+
+
+def test_a_model_of_another_shape_is_refused(model_file, tmp_path):
+    tensors, metadata = read_tensors(model_file, "model")
+    tensors.popitem()
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    with pytest.raises(InputError, match=r"expected a model of this version of fose, found .*old\.safetensors"):
+        TorchEngine(tmp_path / "old.safetensors", "cpu")

@@ -5,6 +5,7 @@ Needs the extra `gpu` (or `train`).
 
 import copy
 import json
+import re
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
@@ -33,10 +34,11 @@ class TorchEngine:
     """
 
     def __init__(self, path: Path, device: str) -> None:
+        devices = _devices(device)
         self.header, model = _load(path)
         self.base = bool(self.header["recipe"]["model"]["base"])
         self.receptive_field = int(self.header["receptive_field"])
-        self._models = [_placed(model, where) for where in _devices(device)]
+        self._models = [_placed(model, where) for where in devices]
         self._turn, self._mine = count(), local()
 
     def __call__(self, spatial: Array, spectral: Array, conditions: Array) -> Array:
@@ -103,10 +105,9 @@ def _along(image: Array, axis: int, span: slice) -> Array:
 
 
 def _devices(device: str) -> list[torch.device]:
-    try:
-        where = torch.device(device)
-    except RuntimeError as error:
-        raise InputError(f"--device: expected auto, cpu, cuda or cuda:0 and so on; found {device!r}") from error
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"--device: expected auto, cpu, cuda or cuda:0 and so on; found {device!r}")
+    where = torch.device(device)
     if where.type != "cuda":
         return [where]
     seen = torch.cuda.device_count()
@@ -132,5 +133,8 @@ def _load(path: Path) -> tuple[dict[str, Any], nn.Module]:
         raise InputError(f"expected a model that fose train wrote, found {path}; train or export it again")
     header = json.loads(metadata["header"])
     model = new_model(metadata["stage"], ModelRecipe(**header["recipe"]["model"]))
-    model.load_state_dict(tensors, strict=True)
+    try:
+        model.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"expected a model of this version of fose, found {path}; train or export it again") from error
     return header, OneWindow(model.eval(), metadata["stage"])
