@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,31 @@ def test_weights_change_the_result(synth, tmp_path, pair):
         result = invoke("sharpen", *pair, tmp_path / f"{name}.tif", "--method", "brovey", *weights)
         assert result.exit_code == 0, result.stderr
     assert not np.array_equal(synth.load(tmp_path / "a.tif"), synth.load(tmp_path / "b.tif"))
+
+
+def test_a_gpu_without_pytorch_is_one_line(tmp_path, pair, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "fose.runtime.torch", raising=False)
+    message = error_line(invoke("sharpen", *pair, tmp_path / "out.tif", "--device", "cuda"))
+    assert message.startswith("Error: --device cuda needs PyTorch, found none (")
+    assert message.endswith("; pip install fose[gpu]")
+    assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", r"Error: --device cuda: PyTorch \S+ sees 0 GPUs; use --device cpu"),
+        ("cuda:1", r"Error: --device cuda:1: PyTorch \S+ sees 0 GPUs; use --device cpu"),
+        ("gpu", "Error: --device: expected auto, cpu, cuda or cuda:0 and so on; found 'gpu'"),
+    ],
+)
+def test_a_device_that_there_is_not_is_one_line(tmp_path, pair, monkeypatch, device, message):
+    torch = pytest.importorskip("torch", reason="GPUs need PyTorch (extra gpu or train)")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    found = error_line(invoke("sharpen", *pair, tmp_path / "out.tif", "--device", device))
+    assert re.fullmatch(message, found)
+    assert not (tmp_path / "out.tif").exists()
 
 
 def test_sensor_is_what_the_user_says(tmp_path, pair):

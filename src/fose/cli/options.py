@@ -161,7 +161,7 @@ def result_options(command: F) -> F:
             "--device",
             default="auto",
             show_default=True,
-            help="Where networks run: auto, cpu, cuda (all GPUs), cuda:1.",
+            help="Where networks run: auto (GPUs that PyTorch sees, else the CPU), cpu, cuda (all GPUs), cuda:1.",
         ),
     )
     for option in reversed(options):
