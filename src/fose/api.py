@@ -128,6 +128,7 @@ def batch(
 ) -> "list[Outcome]":
     """Sharpen many scenes into a folder, each with a STAC item; what is finished is kept, interrupted scenes continue.
 
+    outdir: a folder, or a URL under which an object store keeps files; there an interrupted scene begins anew.
     manifest: a table (.csv), STAC items (.json), or a folder, then with the naming rules pan and ms if need be;
     common_names: the MS bands of STAC items. told is called with the outcome of each scene, its number and how many
     there are. Other arguments as for `sharpen`. A scene that fails is an outcome, no exception. See docs/batch.md.
@@ -136,20 +137,20 @@ def batch(
 
     chosen = checked_options(options)
     if remote.is_remote(outdir):
-        raise InputError(f"expected a local output folder, found {outdir}; send its files there afterwards")
+        remote.check_folder(str(outdir))
     found = scenes.find(manifest, pan, ms, common_names)
     sharpener = method if method == gdal_brovey.NAME else _sharpener(method, weights, device)
-    resume = sharpener != gdal_brovey.NAME
+    resume = sharpener != gdal_brovey.NAME and not remote.is_remote(outdir)
     name, given = (method, None) if isinstance(sharpener, str) else (sharpener.name, resumable.plain_fields(sharpener))
     varied = {key: text for key, text in resumable.plain_fields(chosen).items() if key not in resumable.FREE}
     job = {"method": name, "weights": weights, "method's": given} | varied
 
-    def one(scene: scenes.Scene, out: Path, tags: Mapping[str, str]) -> Report:
+    def one(scene: scenes.Scene, out: str, tags: Mapping[str, str]) -> Report:
         own = options | {"tags": {**chosen.tags, **tags}}
         left = weights if isinstance(sharpener, str) else None
         return sharpen(scene.pan, scene.ms, out, sharpener, weights=left, progress=progress, resume=resume, **own)
 
-    return run.run(found, Path(outdir), one, job, chosen.overwrite, told)
+    return run.run(found, outdir, one, job, chosen.overwrite, told)
 
 
 def _sharpener(chosen: str | Sharpener, weights: Sequence[float] | None, device: str = "auto") -> Sharpener:

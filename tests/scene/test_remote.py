@@ -71,31 +71,6 @@ def test_strips_need_a_local_output(tmp_path):
         sharpen(tmp_path / "pan.tif", tmp_path / "ms.tif", "s3://bucket/out.tif", resume=True)
 
 
-@pytest.fixture(scope="module")
-def store():
-    """A client of an S3 server on this machine, which holds the bucket `images`."""
-    server_module = pytest.importorskip("moto.server", reason="no S3 server: pip install fose[remote]")
-    boto3 = pytest.importorskip("boto3", reason="no boto3: pip install fose[remote]")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_S3_ENDPOINT": f"{host}:{port}",
-        "AWS_HTTPS": "NO",
-        "AWS_VIRTUAL_HOSTING": "FALSE",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, text in settings.items():
-            patch.setenv(name, text)
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-        client.create_bucket(Bucket="images")
-        yield client
-    server.stop()
-
-
 @pytest.fixture
 def local_pair(synth, tmp_path, monkeypatch):
     """PAN and MS, and a temporary folder of the test's own."""

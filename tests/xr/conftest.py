@@ -39,6 +39,12 @@ def holed_pair(synth, tmp_path):
     return synth.save_pair(tmp_path, *integers, 4.0, (1.0, -0.5), nodata=0)
 
 
+@pytest.fixture
+def wide_pair(synth, tmp_path):
+    """Two bands of floats, PAN (80, 1100): two chunks of the result and two of a network's blocks, which are dear."""
+    return synth.save_pair(tmp_path, *synth.arrays((20, 275), bands=2))
+
+
 @pytest.fixture(scope="session")
 def client():
     """A cluster of two worker processes of one thread each."""

@@ -66,6 +66,13 @@ def test_pixels_are_those_of_the_local_run(client, small_tiles, opened, holed_pa
     assert np.array_equal(client.compute(sharp).result(), local(holed_pair, tmp_path, "gsa"))
 
 
+def test_the_shipped_network_gives_the_local_runs_pixels(client, opened, wide_pair, tmp_path):
+    options = {"method": "fose", "device": "cpu", "register": "off"}
+    sharp = sharpen(*opened(*wide_pair, (80, 1024), (20, 256)), **options)
+    assert sharp.chunks[2] == (1024, 76)
+    assert np.array_equal(client.compute(sharp).result(), local(wide_pair, tmp_path, **options))
+
+
 def test_persisted_inputs_are_not_computed_again(client, small_tiles, opened, holed_pair, tmp_path):
     pan, ms = (client.persist(array) for array in opened(*holed_pair, (130, 170), (33, 43)))
     sharp = sharpen(pan, ms, "gsa")

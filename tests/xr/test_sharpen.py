@@ -64,6 +64,15 @@ def test_a_network_sees_its_context_and_statistics_may_be_samples(synth, small_t
     assert np.array_equal(sharp[known], np.clip(np.rint(expected[known]), 1, 65535))
 
 
+def test_the_shipped_network_gives_the_local_runs_pixels(opened, wide_pair):
+    """In whatever precision this CPU has: chunks are whole blocks of the network."""
+    options = {"method": "fose", "device": "cpu", "register": "off"}
+    sharp = sharpen(*opened(*wide_pair, (80, 1024), (11, 100)), **options)
+    assert sharp.chunks[2] == (1024, 76)
+    with rasterio.open(wide_pair[0]) as pan, rasterio.open(wide_pair[1]) as ms:
+        assert np.array_equal(values(sharp), fose.sharpen_array(pan.read(1), ms.read(), **options))
+
+
 @pytest.mark.parametrize("reference", ["pan", "ms"])
 def test_a_misregistered_pair_is_registered(synth, small_tiles, opened, tmp_path, reference):
     pan, ms = synth.arrays((130, 140), 4.0, (0.0, 0.0))

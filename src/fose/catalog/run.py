@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fose.catalog import place
 from fose.catalog.item import describe, is_own
 from fose.catalog.scenes import Scene
 from fose.errors import OutputError
@@ -33,59 +34,60 @@ class Outcome:
     report: Report | None = None
 
 
-Sharpen = Callable[[Scene, Path, Mapping[str, str]], Report]  # into a file, with these tags
+Sharpen = Callable[[Scene, str, Mapping[str, str]], Report]  # into a file, with these tags
 Told = Callable[[Outcome, int, int], None]  # what became of a scene, which it was of how many
 
 
 def run(
     scenes: Sequence[Scene],
-    folder: Path,
+    folder: str | Path,
     sharpen: Sharpen,
     job: Mapping[str, Any],
     overwrite: bool = False,
     told: Told | None = None,
 ) -> list[Outcome]:
-    """Sharpen each scene into the folder, unless its result is there, and write its STAC item.
+    """Sharpen each scene into the folder (a path or a URL), unless its result is there, and write its STAC item.
 
     job: what results depend on besides the inputs, in JSON's types. Raises nothing for a scene that fails.
     """
     outcomes = []
     for number, scene in enumerate(scenes, start=1):
-        outcome = _attempt(scene, folder, sharpen, job, overwrite)
+        outcome = _attempt(scene, str(folder), sharpen, job, overwrite)
         outcomes.append(outcome)
         if told:
             told(outcome, number, len(scenes))
     return outcomes
 
 
-def _attempt(scene: Scene, folder: Path, sharpen: Sharpen, job: Mapping[str, Any], overwrite: bool) -> Outcome:
-    out = folder / scene.out
-    item = out.with_suffix(".json")
+def _attempt(scene: Scene, folder: str, sharpen: Sharpen, job: Mapping[str, Any], overwrite: bool) -> Outcome:
+    out = place.join(folder, scene.out)
+    item = place.join(folder, str(PurePosixPath(scene.out).with_suffix(".json")))
     try:
         report = _finish(scene, out, item, sharpen, job, overwrite)
     except Exception as error:  # whatever is wrong with one scene, the others are none the worse
         reason = " ".join(str(error).split()) or type(error).__name__
-        return Outcome(scene.name, "failed", str(out), str(item), reason)
-    return Outcome(scene.name, "made" if report else "kept", str(out), str(item), report=report)
+        return Outcome(scene.name, "failed", out, item, reason)
+    return Outcome(scene.name, "made" if report else "kept", out, item, report=report)
 
 
 def _finish(
-    scene: Scene, out: Path, item: Path, sharpen: Sharpen, job: Mapping[str, Any], overwrite: bool
+    scene: Scene, out: str, item: str, sharpen: Sharpen, job: Mapping[str, Any], overwrite: bool
 ) -> Report | None:
     """Make what is missing of a scene's result and item; the report if it was sharpened."""
     _check_item(item)
     mark, report = _mark(scene, job), None
-    if overwrite or not out.exists():
-        out.parent.mkdir(parents=True, exist_ok=True)
+    if overwrite or not place.exists(out):
+        place.make_folder_of(out)
         report = sharpen(scene, out, {JOB: mark})
-    found = read_footprint(str(out))
+    found = read_footprint(out)
     if found.tags.get(JOB) != mark:
         raise OutputError(
             f"output {out} exists and was made from other inputs or by another method or options; "
             "add --overwrite to replace it, or name another folder"
         )
-    if report or not item.exists():
-        _write(item, describe(scene, found, datetime.now(UTC)))
+    if report or not place.exists(item):
+        entry = describe(scene, found, datetime.now(UTC))
+        place.write(item, json.dumps(entry, indent=2, allow_nan=False) + "\n")
     return report
 
 
@@ -96,23 +98,11 @@ def _mark(scene: Scene, job: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_item(item: Path) -> None:
+def _check_item(item: str) -> None:
     """OutputError where something that fose did not write lies in the item's place."""
     try:
-        own = not item.exists() or is_own(json.loads(item.read_text(encoding="utf-8")))
+        own = not place.exists(item) or is_own(json.loads(place.read(item)))
     except ValueError:
         own = False
     if not own:
         raise OutputError(f"{item} exists and is no STAC item of fose's; move it away or choose another folder")
-
-
-def _write(item: Path, told: Mapping[str, Any]) -> None:
-    """Write an item whole or not at all."""
-    part = item.with_name(f".{item.name}.part")
-    try:
-        part.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(item)
-    except OSError as error:
-        raise OutputError(f"cannot write {item}: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -53,9 +53,10 @@ def batch(
 ) -> None:
     """Sharpen the scenes of a table, of STAC items or of a folder into OUTDIR, with a STAC item for each.
 
-    A table has the columns pan and ms (files separated by ';'), and perhaps name, out and datetime. Run again, the same
-    command keeps what is finished, continues what was interrupted, and tries again what failed. A scene that fails is
-    reported, the rest goes on, and the exit status is 1.
+    OUTDIR is a folder, or a URL such as s3://bucket/prefix. A table has the columns pan and ms (files separated by
+    ';'), and perhaps name, out and datetime. Run again, the same command keeps what is finished, continues what was
+    interrupted, and tries again what failed. A scene that fails is reported, the rest goes on, and the exit status is
+    1.
     """
     from fose import api
 
