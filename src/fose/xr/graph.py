@@ -170,18 +170,9 @@ def sharpen_window(
     return image, None if valid.all() else valid
 
 
-def _sharpen_chunk(
-    setup: Setup,
-    method: Method,
-    registered: Registered,
-    fit: Any,
-    pan: Source,
-    ms: Source,
-    window: Window,
-    storage: Storage,
-) -> Image:
-    """The pixels of a window as they are in memory."""
-    image, _ = sharpen_window(setup, method, registered, fit, pan, ms, window, storage)
+def _in_memory(sharp: tuple[Image, NDArray[np.bool_] | None], storage: Storage) -> Image:
+    """The pixels that `sharpen_window` gives, as they are in memory."""
+    image, _ = sharp
     if storage.decoded is None:
         return image
     decoded = image.astype(storage.decoded)
@@ -315,7 +306,7 @@ class Plan:
         tasks, sources = pixels.tasks(wanted)
         head = (self.setup, self.method, self.registered.key, self.fit.key)
         for (key, window), (pan, ms) in zip(places.items(), sources, strict=True):
-            tasks[key] = (_sharpen_chunk, *head, pan, ms, window, storage)
+            tasks[key] = (_in_memory, (sharpen_window, *head, pan, ms, window, storage), storage)
         return _graph(name, tasks, self.registered, self.fit, *pixels.collections)
 
 
