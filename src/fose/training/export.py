@@ -21,7 +21,7 @@ from fose.training import checkpoint
 from fose.training.recipe import Recipe, from_dict
 from fose.weights import ONNX, TENSORS
 
-PARITY = 1e-4  # largest difference allowed between the two runtimes, in residual units
+PARITY = 1e-4  # largest difference allowed between the two runtimes, of the largest value
 
 
 def export(run: Path, stage: str, target: Path) -> dict[str, Any]:
@@ -91,5 +91,5 @@ def _largest_difference(window: nn.Module, path: Path) -> float:
         with torch.no_grad():
             wanted = unfold(window(*inputs))[:, 0].numpy()
         found = engine(*(image.numpy() for image in inputs))
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        worst = max(worst, float(np.abs(found - wanted).max() / np.abs(wanted).max()))
     return worst
