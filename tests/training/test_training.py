@@ -14,6 +14,7 @@ from fose.cli import main  # noqa: E402
 from fose.cli.train import _bars  # noqa: E402
 from fose.data.made_up import made_up_sources  # noqa: E402
 from fose.errors import InputError  # noqa: E402
+from fose.nn.files import read_tensors  # noqa: E402
 from fose.runtime.network import Network  # noqa: E402
 from fose.runtime.openvino import OpenVinoEngine  # noqa: E402
 from fose.training import checkpoint, loop, run  # noqa: E402
@@ -82,6 +83,7 @@ def test_without_a_terminal_each_check_is_one_line(smoke):
         "one_step: teacher: 4/4",
         "one_step: 20/20",
         "end_to_end: 40/40",
+        "fusion: 6/20",  # where the parts have been frozen so far, which is kept aside
         "fusion: 20/20",
     ]
     assert all("validation L1 0." in line for line in lines if line.startswith(("fusion: 2", "diffusion: 4")))
@@ -212,10 +214,20 @@ def test_a_finished_run_is_a_method(smoke):
     assert api.method(str(smoke / "model")).name == "model"
 
 
+def test_the_model_of_stage_4_is_an_average(smoke):
+    """joint_share of the last weights, the rest of those that were kept aside when the parts' freezing ended."""
+    frozen, last = (checkpoint.read(folder / "fusion.safetensors") for folder in (smoke / "frozen", smoke))
+    assert (frozen[1]["step"], last[1]["step"]) == (6, 20)
+    start, end = checkpoint.under("ema", frozen[0]), checkpoint.under("ema", last[0])
+    shipped, _ = read_tensors(smoke / "model" / "model.safetensors", "model")
+    assert all(torch.allclose(shipped[name], (start[name] + end[name]) / 2, atol=1e-6) for name in end)
+    assert any(not torch.equal(start[name], end[name]) for name in end)
+
+
 def test_checkpoints_are_averaged(smoke, tmp_path):
     first, last, target = smoke / "one_step.safetensors", smoke / "diffusion.safetensors", tmp_path / "mean.safetensors"
     checkpoint.average(first, last, 0.25, target)
     start, end, mixed = (checkpoint.under("ema", checkpoint.read(path)[0]) for path in (first, last, target))
     assert mixed.keys() == end.keys()
     assert all(torch.allclose(mixed[name], 0.75 * start[name] + 0.25 * end[name], atol=1e-6) for name in mixed)
-    assert checkpoint.read(target)[1]["averaged"] == "0.75 of one_step, 0.25 of diffusion"
+    assert checkpoint.read(target)[1]["averaged"] == "0.75 of one_step at step 20, 0.25 of diffusion at step 40"

@@ -61,15 +61,13 @@ def average(first: Path, last: Path, share: float, target: Path) -> None:
     Wortsman et al. (2022), "Robust fine-tuning of zero-shot models": weights between the start and the end of a
     fine-tuning keep what it learned and forget less of what it knew.
     """
-    start, _ = read(first)
+    start, before = read(first)
     end, header = read(last)
     ours, theirs = under("ema", start), under("ema", end)
     mixed = {name: torch.lerp(ours[name], tensor, share) for name, tensor in theirs.items()}
-    save(
-        target,
-        prefixed("ema", mixed),
-        header | {"averaged": f"{1 - share:g} of {first.stem}, {share:g} of {last.stem}"},
-    )
+    parts = ((1 - share, first.stem, before), (share, last.stem, header))
+    averaged = ", ".join(f"{weight:g} of {stage} at step {found['step']}" for weight, stage, found in parts)
+    save(target, prefixed("ema", mixed), header | {"averaged": averaged})
 
 
 def load_model(path: Path, model: nn.Module) -> nn.Module:

@@ -24,6 +24,7 @@ Progress = Callable[[str, int, int, float | None], None]
 
 CHECK_EVERY = 500  # steps between validations and checkpoints
 VALID_BATCHES = 12
+ASIDE = "frozen"  # folder of a run for the checkpoint that a stage keeps aside
 
 
 @dataclass
@@ -56,7 +57,8 @@ def train(
 ) -> nn.Module:
     """Train a stage to its end, resuming from its checkpoint in `folder`; returns the model with averaged weights.
 
-    The first process writes <stage>.safetensors, appends to <stage>.jsonl and redraws training.png. An interrupted and
+    The first process writes <stage>.safetensors (and keeps it aside after the step that the stage says), appends to
+    <stage>.jsonl and redraws training.png. An interrupted and
     resumed run equals an unbroken one, on as many processes.
     """
     stage.model.to(world.device)
@@ -65,7 +67,8 @@ def train(
         stage.prepare(train_bank, world, lambda done, total: progress(f"{stage.name}: teacher", done, total, None))
     while run.step < stage.recipe.steps:
         started = time.perf_counter()
-        steps = min(CHECK_EVERY, stage.recipe.steps - run.step)
+        ends = (stage.aside, stage.recipe.steps, run.step + CHECK_EVERY)
+        steps = min(end for end in ends if end > run.step) - run.step
         total = torch.zeros(1, dtype=torch.float64, device=world.device)
         for _ in range(steps):
             progress(stage.name, run.step, stage.recipe.steps, None)
@@ -77,6 +80,9 @@ def train(
             error = validate(run, valid_bank, world.device)
             _log(folder / f"{stage.name}.jsonl", run, loss, error)
             _save(run, folder, header | {"validation": error})
+            if run.step == stage.aside:
+                (folder / ASIDE).mkdir(exist_ok=True)
+                _save(run, folder / ASIDE, header | {"validation": error})
             draw(folder, NAMES, stage.name)
             progress(stage.name, run.step, stage.recipe.steps, error)
     world.wait()  # until the checkpoint is there, which the next stage may read

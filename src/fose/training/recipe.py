@@ -54,6 +54,7 @@ class Recipe:
     teacher_steps: int = 50
     teacher_weight: float = 0.5  # of the distillation term; the target term has weight 1
     frozen_share: float = 0.3  # of stage 4's steps, in which only the ensemble blocks train
+    joint_share: float = 1.0  # of stage 4's last weights in the model; the rest are those with frozen parts
 
 
 def load(path: str | Path) -> Recipe:

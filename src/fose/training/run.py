@@ -19,13 +19,14 @@ from fose.nn.model import new_model
 from fose.training import checkpoint, world
 from fose.training.bank import Bank
 from fose.training.export import export
-from fose.training.loop import Progress, train
+from fose.training.loop import ASIDE, Progress, train
 from fose.training.recipe import Recipe, as_dict, load
 from fose.training.stages import NAMES, build
 from fose.training.world import World
 
 # Folder of a run in which its last stage lies ready for `fose sharpen --method`.
 MODEL = "model"
+AVERAGED = "averaged"  # and in which those weights lie that it is made of, where stage 4's are averaged
 # What each stage starts from.
 NEEDS = {"diffusion": (), "one_step": ("diffusion",), "end_to_end": (), "fusion": ("one_step", "end_to_end")}
 
@@ -118,7 +119,18 @@ def _train_all(plan: Plan, output: Path, here: World, progress: Progress) -> Non
         torch.manual_seed(getattr(recipe, name).seed)
         train(build(name, recipe, parts), train_bank, valid_bank, output, header, here, progress)
     if here.first:
-        export(output, plan.stages[-1], output / MODEL)
+        export(_averaged(plan, output), plan.stages[-1], output / MODEL)
+
+
+def _averaged(plan: Plan, output: Path) -> Path:
+    """The folder of the checkpoint to export: after stage 4 and where the recipe says so, that of averaged weights."""
+    stage, share = plan.stages[-1], plan.recipe.joint_share
+    if stage != "fusion" or share == 1:
+        return output
+    folder, name = output / AVERAGED, f"{stage}.safetensors"
+    folder.mkdir(exist_ok=True)
+    checkpoint.average(output / ASIDE / name, output / name, share, folder / name)
+    return folder
 
 
 def finished(folder: Path, name: str, recipe: Recipe) -> nn.Module:

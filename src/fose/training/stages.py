@@ -33,6 +33,7 @@ class Stage(Protocol):
 
     name: str
     recipe: StageRecipe
+    aside: int  # step whose checkpoint is kept aside, 0: none
 
     @property
     def model(self) -> nn.Module:
@@ -71,6 +72,7 @@ class _Base:
     name: str
     recipe: StageRecipe
     model: nn.Module
+    aside = 0
 
     def prepare(self, bank: Bank, world: World, progress: Callable[[int, int], None]) -> None:
         """Nothing."""
@@ -191,6 +193,7 @@ class Fusion(_Base):
 
     def __init__(self, recipe: Recipe, student: nn.Module, plain: nn.Module) -> None:
         self.recipe, self.frozen = recipe.fusion, int(recipe.frozen_share * recipe.fusion.steps)
+        self.aside = self.frozen
         model = new_model(self.name, recipe.model)
         if not isinstance(model, Fose):
             raise TypeError(f"expected a Fose network, found {type(model).__name__}")
