@@ -25,6 +25,7 @@ RECIPE = """
 teacher_patches = 8
 teacher_samples = 2
 teacher_steps = 3
+frozen_share = 0.4
 [data]
 made_up = true
 train = 4
