@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="networks need PyTorch (extra train)
 from fose.nn.denoiser import Denoiser  # noqa: E402
 from fose.nn.end_to_end import EndToEnd  # noqa: E402
 from fose.nn.fose import Fose  # noqa: E402
-from fose.nn.layers import fold, unfold  # noqa: E402
+from fose.nn.layers import CELL, conv, fold, on_cells, unfold  # noqa: E402
 from fose.nn.model import ModelRecipe, OneWindow, new_model, receptive_field  # noqa: E402
 from fose.ops.features import CONDITIONS, SPATIAL, SPECTRAL  # noqa: E402
 
@@ -38,6 +38,19 @@ def network():
 def test_fold_and_unfold_are_inverse():
     image = torch.arange(2 * 3 * 8 * 12.0).reshape(2, 3, 8, 12)
     assert torch.equal(unfold(fold(image)), image)
+
+
+def test_a_layer_on_cells_is_the_1x1_layer_on_the_folded_image():
+    layer, image = conv(3 * CELL, 5, 1), torch.randn(2, 3, 16, 24)
+    assert torch.allclose(on_cells(layer, image), layer(fold(image)), atol=1e-5)
+    lacking = torch.cat([image[:, :2], torch.zeros_like(image[:, 2:])], dim=1)
+    assert torch.allclose(on_cells(layer, image[:, :2]), layer(fold(lacking)), atol=1e-5)
+
+
+def test_no_x_t_is_an_x_t_of_zeros():
+    model, given, time = scramble(Denoiser()), inputs(3, count=2), torch.tensor([0.2, 1.0])
+    with torch.no_grad():
+        assert torch.allclose(model(None, time, given), model(torch.zeros(2, 3, 32, 32), time, given), atol=1e-5)
 
 
 @pytest.mark.parametrize("bands", [1, 2, 4, 8, 16])

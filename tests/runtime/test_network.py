@@ -109,6 +109,15 @@ def test_a_file_that_is_no_model_of_ours_is_refused(tmp_path):
         OpenVinoEngine(path)
 
 
+def test_a_model_of_an_earlier_version_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="relabelling a model needs onnx (extra train)")
+    old = onnx.load(model())
+    onnx.helper.set_model_props(old, {"fose": '{"recipe": {"model": {"base": true}}}'})
+    onnx.save(old, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match="expected a model of this version of fose"):
+        OpenVinoEngine(tmp_path / "model.onnx")
+
+
 def test_the_engine_serves_several_threads_and_shapes():
     from concurrent.futures import ThreadPoolExecutor
 

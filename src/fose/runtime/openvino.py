@@ -102,4 +102,6 @@ def _read(path: str) -> tuple[Any, Any, dict[str, Any]]:
             f"expected a model that fose train wrote at {path}, found none ({str(error).strip().splitlines()[-1]}); "
             "train or export it again"
         ) from error
+    if "receptive_field" not in header:
+        raise InputError(f"expected a model of this version of fose, found {path}; train or export it again")
     return core, model, header
