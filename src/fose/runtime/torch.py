@@ -46,9 +46,8 @@ class TorchEngine:
         if not hasattr(self._mine, "model"):
             self._mine.model = self._models[next(self._turn) % len(self._models)]
             self._mine.stream = _stream(next(self._mine.model.parameters()).device)
-        reach = -(-self.receptive_field // FOLD) * FOLD + FOLD
         with torch.inference_mode(), self._mine.stream:
-            return _evaluated(self._mine.model, (spatial, spectral, conditions), reach)
+            return _evaluated(self._mine.model, (spatial, spectral, conditions), self.receptive_field + FOLD)
 
 
 def _evaluated(model: nn.Module, inputs: Inputs, reach: int) -> Array:
