@@ -21,7 +21,7 @@ from quality import COLUMNS, TOOLBOX, best, cases, commit, machine, pipe, values
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fose import api, weights
+from fose import api, classical
 from fose.classical.reference import ReferenceScene
 from fose.evaluation.cases import Settings
 from fose.evaluation.reduced import ReferenceReducedTrial
@@ -151,7 +151,7 @@ Scores = dict[str, dict[str, dict[str, float]]]  # protocol and metric, then sce
 def measure(shared: Path, rows: Sequence[Row]) -> Scores:
     """All scores of the rows and of the classical methods."""
     networks = _networks(rows)
-    classics = {name: api.method(name) for name in api.methods() if name not in (*weights.names(), "gdal-brovey")}
+    classics = {name: api.method(name) for name in classical.names()}
     quick = {row.label: networks[row.label] for row in rows if not row.slow}
     scenes, scores = cases(shared, None), Scores()
     for protocol, chosen in (("reduced", networks), ("full", quick)):
@@ -169,12 +169,11 @@ def measure(shared: Path, rows: Sequence[Row]) -> Scores:
 def toolbox(shared: Path, rows: Sequence[Row]) -> Scores:
     """The reference vectors in the toolboxes' conventions (border cut 21)."""
     scores: Scores = {}
-    names = [name for name in api.methods() if name not in (*weights.names(), "gdal-brovey")]
     for case, sensor in TOOLBOX.items():
         with np.load(shared / "refvec" / case / "inputs.npz") as stored:
             pan, ms, target = stored["pan"], stored["ms_lr"].transpose(2, 0, 1), stored["gt"].transpose(2, 0, 1)
         trial = ReferenceReducedTrial(ReferenceScene(pan, ms, *sensor), target)
-        methods = {name: api.method(name) for name in names} | _networks(rows)
+        methods = {name: api.method(name) for name in classical.names()} | _networks(rows)
         for name, method in methods.items():
             found = trial.score(method).values
             for metric in COLUMNS["reduced"]:
